@@ -1,0 +1,68 @@
+# `make lab` opens the course, `make test` tests it, `make run` executes all of it headless.
+# The environment (.venv) is made on first use, and again only when the lock changes.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# JupyterLab refuses to run as root (in a container, say) unless told. The token stays on.
+ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+# PyTorch's CUDA libraries: not locked, so that the CPU build does not bring them.
+CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti \
+        nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile \
+        nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \
+        nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx triton
+
+.PHONY: help lab run test bench doctor lint lock clean
+
+help:
+	@echo "make lab      open the course in JupyterLab"
+	@echo "make test     lint, types, unit tests, and every notebook against its stored outputs"
+	@echo "make run      execute every notebook headless; ends with the scorecard and an HTML copy"
+	@echo "make bench    ratios of time and memory, side by side"
+	@echo "make doctor   is everything here that the course needs?"
+
+$(READY): requirements.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
+	  sys.exit(None if (3, 10) <= v <= (3, 13) else "The course needs Python 3.10 to 3.13; %s is %d.%d. Name another one: make PYTHON=python3.12" % (sys.executable, *v))'
+	@echo "Making the environment in $(VENV) (once; a few minutes)"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip install --python $(VENV) --quiet --torch-backend=cpu -r requirements.txt 2> $(VENV)/cpu-build.log || { \
+	  echo "The small CPU build of PyTorch could not be had (why: $(VENV)/cpu-build.log); installing the plain one" && \
+	  $(BIN)/uv pip install --python $(VENV) --quiet -r requirements.txt; }
+	@$(BIN)/uv pip install --python $(VENV) --quiet --no-deps --editable .
+	@echo "Compiling the packages, so that the first import is as fast as the next"
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null 2>&1 || true
+	@touch $(READY)
+
+lab: $(READY)
+	$(BIN)/jupyter lab $(ROOT) --notebook-dir=notebooks $(ARGS)
+
+run: $(READY)
+	@$(BIN)/python -m qhelpers run $(ARGS)
+
+doctor: $(READY)
+	@$(BIN)/python -m qhelpers doctor
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered --cov-fail-under=95 tests
+	$(BIN)/python -m pytest -q --nbval --nbval-current-env notebooks
+
+bench: $(READY)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(READY)
+	$(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.10 \
+	  --all-extras --no-header --no-annotate $(CUDA:%=--no-emit-package %) \
+	  pyproject.toml --output-file requirements.txt
+
+clean:
+	rm -rf $(VENV) generated build qhelpers.egg-info
