@@ -1,0 +1,246 @@
+"""What a model is worth: accuracy, flips, errors, and latency as a ratio."""
+
+from __future__ import annotations
+
+import gc
+import math
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+_Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
+_SAMPLE_S = 0.002  # far above the clock's resolution and a call's overhead
+_WARM_UP_S = 0.02
+_MIN_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How many of `n` were right; `value`, `low`, `high` are shares of 1."""
+
+    correct: int
+    n: int
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        value, low, high = (100 * share for share in (self.value, self.low, self.high))
+        return f"{value:.1f} % [{low:.1f}, {high:.1f}]"
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """How often only one of two models is right, and how likely so uneven a split is by chance."""
+
+    only_reference_right: int
+    only_other_right: int
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One call's time (median, quartiles, in seconds), and its ratio to the first model's."""
+
+    median_s: float
+    low_s: float
+    high_s: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+
+
+def predictions(outputs: Array) -> Array:
+    """Return the class of each row: outputs [n, classes] give their argmax, [n] stay as they are.
+
+    Raises:
+        ValueError: another number of axes, no row, or NaN.
+    """
+    outputs = np.asarray(outputs)
+    if outputs.ndim not in (1, 2) or len(outputs) == 0:
+        raise ValueError(f"outputs must be [n, classes] or [n], n > 0; got {list(outputs.shape)}.")
+    if outputs.dtype.kind == "f" and np.isnan(outputs).any():
+        raise ValueError("outputs hold NaN: the model's numbers overflowed on the way.")
+    return outputs.argmax(axis=1) if outputs.ndim == 2 else outputs
+
+
+def wilson(correct: int, n: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share, as shares of 1.
+
+    Args:
+        correct: how many of `n`.
+        n: at least 1.
+
+    Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927).
+    """
+    if not 0 <= correct <= n or n == 0:
+        raise ValueError(f"correct must be in 0..n with n > 0; got {correct} of {n}.")
+    share, z2 = correct / n, _Z_95**2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = _Z_95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+
+
+def accuracy(outputs: Array, labels: Array) -> Accuracy:
+    """Return the share of right answers with Wilson's 95 % interval.
+
+    Args:
+        outputs: [n, classes], or predictions [n].
+        labels: [n].
+    """
+    right = _right(outputs, labels)
+    correct, n = int(right.sum()), len(right)
+    return Accuracy(correct, n, correct / n, *wilson(correct, n))
+
+
+def flips(reference_outputs: Array, outputs: Array) -> int:
+    """Return how many predictions differ, right or wrong; arguments as in `accuracy`."""
+    return int((~_right(reference_outputs, predictions(outputs))).sum())
+
+
+def mcnemar(reference: Array, other: Array, labels: Array) -> McNemar:
+    """Compare two models on the same images by the exact, two-sided test.
+
+    Args:
+        reference: outputs [n, classes] or predictions [n] of one model.
+        other: of the other model.
+        labels: [n].
+
+    Returns:
+        The two counts, and the p-value: 1 where the models are right equally often.
+
+    Source: Q. McNemar, Psychometrika 12 (1947); exact form: binomial with probability 1/2.
+    """
+    first, second = _right(reference, labels), _right(other, labels)
+    left, right = int((first & ~second).sum()), int((second & ~first).sum())
+    n, term, tail = left + right, 1, 0
+    for k in range(min(left, right) + 1):  # whole numbers: exact however large n is
+        tail += term
+        term = term * (n - k) // (k + 1)
+    return McNemar(left, right, min(1.0, 2 * tail / 2**n))
+
+
+def _right(outputs: Array, labels: Array) -> npt.NDArray[np.bool_]:
+    """Return where predictions equal labels."""
+    found, labels = predictions(outputs), np.asarray(labels)
+    if found.shape != labels.shape:
+        raise ValueError(f"{len(found)} predictions do not fit labels {list(labels.shape)}.")
+    return np.asarray(found == labels, np.bool_)
+
+
+def _pair(a: Array, b: Array) -> tuple[Array, Array]:
+    """Return two arrays of one shape as float64."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if a.shape != b.shape or a.size == 0:
+        raise ValueError(f"shapes must be equal and not empty; got {a.shape} and {b.shape}.")
+    return a, b
+
+
+def mean_absolute_error(a: Array, b: Array) -> float:
+    """Return the mean of |a - b|, in the unit of a and b."""
+    a, b = _pair(a, b)
+    return float(np.abs(a - b).mean())
+
+
+def sqnr_db(reference: Array, approximation: Array) -> float:
+    """Return the signal-to-quantization-noise ratio in decibels.
+
+    10 log10 of the reference's energy over the error's; infinite where they are equal.
+
+    Raises:
+        ValueError: shapes differ, or the reference is all zero: there is no signal.
+    """
+    reference, approximation = _pair(reference, approximation)
+    signal = float(np.square(reference).sum())
+    noise = float(np.square(reference - approximation).sum())
+    if signal == 0:
+        raise ValueError("the reference is all zero: a signal-to-noise ratio needs a signal.")
+    return 10 * math.log10(signal / noise) if noise else math.inf
+
+
+def _sample(call: Callable[[], Any], repeats: int) -> float:
+    """Return the seconds that one call takes, averaged over `repeats`."""
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
+
+
+def _warm_up(call: Callable[[], Any]) -> int:
+    """Call until caches and clock rate have settled; return how many calls fill a sample."""
+    start, fastest, calls = time.perf_counter(), math.inf, 0
+    while calls < 1 or time.perf_counter() - start < _WARM_UP_S:
+        fastest, calls = min(fastest, _sample(call, 1)), calls + 1
+    return max(1, math.ceil(_SAMPLE_S / max(fastest, 1e-7)))
+
+
+def latency(
+    calls: Mapping[str, Callable[[], Any]], rounds: int = 25, budget_s: float = 3.0
+) -> dict[str, Latency]:
+    """Time several models in turn, A B C A B C ..., so that a busy moment hits all alike.
+
+    Args:
+        calls: functions without arguments, such as `LiteModel.single(image)`.
+        rounds: how many times each is sampled; a sample repeats the call for 2 ms or longer.
+        budget_s: slow calls get fewer rounds, five at least, to end within about so many seconds.
+
+    Returns:
+        For each name its median time with quartiles, and its ratio to the FIRST: of the medians,
+        with the quartiles of the ratios of single rounds.
+    """
+    if not calls or rounds < 1:
+        raise ValueError("latency needs at least one function and one round.")
+    repeats = {name: _warm_up(call) for name, call in calls.items()}
+    samples: dict[str, list[float]] = {name: [] for name in calls}
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        start = time.perf_counter()
+        for done in range(rounds):
+            spent = time.perf_counter() - start
+            if done >= _MIN_ROUNDS and spent + spent / done > budget_s:
+                break
+            for name, call in calls.items():
+                samples[name].append(_sample(call, repeats[name]))
+    finally:
+        if collecting:
+            gc.enable()
+    first = np.array(next(iter(samples.values())))
+    return {name: _summary(np.array(times), first) for name, times in samples.items()}
+
+
+def _summary(times: Array, first: Array) -> Latency:
+    """Return medians and quartiles of one model's samples beside the first model's."""
+    low, median, high = np.percentile(times, (25, 50, 75))
+    ratio = float(median / np.median(first))
+    ratio_low, ratio_high = np.percentile(times / first, (25, 75))
+    return Latency(
+        *(float(median), float(low), float(high), ratio),
+        # The ratio of medians may fall just outside the quartiles of the ratios.
+        *(min(float(ratio_low), ratio), max(float(ratio_high), ratio)),
+    )
+
+
+def cpu_name() -> str:
+    """Return the processor's name as the operating system gives it, else "unknown CPU"."""
+    name = ""
+    try:
+        if sys.platform == "linux":
+            lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            name = next((li.partition(":")[2] for li in lines if li.startswith("model name")), "")
+        elif sys.platform == "darwin":
+            command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+            name = subprocess.run(command, capture_output=True, text=True, timeout=5).stdout
+    except (OSError, subprocess.SubprocessError):
+        name = ""
+    return " ".join((name or platform.processor()).split()) or "unknown CPU"

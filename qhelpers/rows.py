@@ -1,0 +1,111 @@
+"""One row per model: what was measured of it, and the file that keeps it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from qhelpers import evaluate, storage
+from qhelpers.digits import Digits
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured of one model; flips and ratios are against the row named `reference`."""
+
+    model: str
+    framework: str
+    data_key: str
+    data_name: str
+    bytes: int
+    file_sha: str
+    correct: int
+    n: int
+    flips: int
+    latency_ratio: float | None
+    latency_low: float | None
+    latency_high: float | None
+    cpu: str
+    threads: int
+    stored: str
+    reference: str = "float32"
+    reference_sha: str = ""
+
+
+def row(
+    name: str,
+    digits: Digits,
+    bytes_: int,
+    sha: str,
+    outputs: Array,
+    reference_outputs: Array,
+    *,
+    framework: str,
+    stored: str,
+    latency: evaluate.Latency | None = None,
+    threads: int = 1,
+    reference: str = "float32",
+    reference_sha: str = "",
+) -> Row:
+    """Build a row from a model's answers on all test images.
+
+    Args:
+        name: the model's name in the table.
+        framework: "litert" or "pytorch".
+        bytes_: size of its file.
+        sha: 12 hexadecimal digits that stand for the file's content.
+        outputs: [n, 10] for `digits.test_images`.
+        reference_outputs: [n, 10] of the float32 model that it is compared with.
+        digits: the data.
+        stored: which types it stores what in.
+        latency: from `evaluate.latency` with the reference first; None if not measured.
+        threads: how many threads it ran on.
+        reference: the row's name of that float32 model.
+        reference_sha: that model's `sha`; the row is left out once the reference has another.
+    """
+    got = evaluate.accuracy(outputs, digits.test_labels)
+    flips, cpu = evaluate.flips(reference_outputs, outputs), evaluate.cpu_name()
+    ratios: tuple[float | None, float | None, float | None] = (None, None, None)
+    if latency:
+        ratios = (latency.ratio, latency.ratio_low, latency.ratio_high)
+    head = (name, framework, digits.key, digits.name, bytes_, sha, got.correct, got.n, flips)
+    return Row(*head, *ratios, cpu, threads, stored, reference, reference_sha)
+
+
+def add(row: Row) -> Path:
+    """Store a row in a file of its own below `storage.home()`, in place of one of that name."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", row.model)
+    if name != row.model:  # "a b" and "a_b" are two models
+        name += "-" + hashlib.sha256(row.model.encode()).hexdigest()[:6]
+    content = json.dumps(asdict(row), indent=1, ensure_ascii=False).encode()
+    return storage.write_atomically(folder(row.data_key) / f"{name}.json", content)
+
+
+def folder(key: str) -> Path:
+    """Return the folder of the rows that belong to one data set."""
+    return storage.home() / "scorecards" / key
+
+
+def parse(path: Path, key: str) -> Row:
+    """Return the row in a file; a ValueError says why there is none."""
+    loaded = json.loads(path.read_bytes())
+    kinds = {"str": str, "int": int, "float | None": (int, float, type(None))}
+    wanted = {f.name: kinds[str(f.type)] for f in fields(Row)}
+    if not isinstance(loaded, dict) or set(loaded) != set(wanted):
+        raise ValueError("it is no row of this version of the course")
+    for name, kind in wanted.items():
+        if not isinstance(loaded[name], kind) or isinstance(loaded[name], bool):  # type: ignore[arg-type]
+            raise ValueError(f"{name} is {loaded[name]!r}")
+    if loaded["data_key"] != key:
+        raise ValueError("it belongs to other data")
+    if not 0 <= loaded["correct"] <= loaded["n"] or min(loaded["n"], loaded["bytes"]) < 1:
+        raise ValueError("its numbers contradict each other")
+    return Row(**loaded)
