@@ -1,0 +1,243 @@
+"""The look of every figure of the course: colours, sizes, and the drawings that lessons share."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from cycler import cycler
+from matplotlib.colors import to_rgb
+from matplotlib.patches import Rectangle
+
+WIDTH = 9.0
+"""Width of a figure in inches: the column of a notebook."""
+
+# Okabe and Ito (2008), "Color Universal Design": told apart with any kind of colour vision.
+COLORS: dict[str, str] = {
+    "float32": "#000000",
+    "dynamic_range": "#56B4E9",
+    "int8": "#D55E00",
+    "float16": "#009E73",
+    "int16x8": "#0072B2",
+    "pytorch": "#CC79A7",
+    "pytorch_float": "#5A5A5A",
+    "pytorch_static": "#CC79A7",
+    "pytorch_dynamic": "#E69F00",
+    "error": "#AA1144",
+    "highlight": "#F0E442",
+    "sign": "#CC79A7",
+    "exponent": "#56B4E9",
+    "fraction": "#E69F00",
+    "text": "#222222",
+    "muted": "#6E6E6E",
+    "grid": "#DDDDDD",
+}
+"""Colour of each model and of each role in a figure."""
+
+_CYCLE = ("int16x8", "int8", "float16", "pytorch_static", "pytorch_dynamic", "dynamic_range")
+
+LABELS: dict[str, str] = {
+    "float32": "float32",
+    "dynamic_range": "dynamic range",
+    "int8": "full integer (int8)",
+    "float16": "float16",
+    "int16x8": "16x8",
+    "pytorch": "PyTorch",
+    "pytorch_float": "PyTorch float32",
+    "pytorch_static": "PyTorch static int8",
+    "pytorch_dynamic": "PyTorch dynamic int8",
+}
+"""Readable name of each model."""
+
+
+def use() -> None:
+    """Set matplotlib's defaults to the style of the course."""
+    plt.rcParams.update(
+        {
+            "figure.figsize": (WIDTH, 3.2),
+            "figure.dpi": 110,
+            "savefig.dpi": "figure",
+            # White, not transparent: black axes would vanish on a dark theme.
+            "figure.facecolor": "white",
+            "axes.facecolor": "white",
+            "savefig.facecolor": "white",
+            "font.size": 10,
+            "axes.titlesize": 10,
+            "axes.labelsize": 10,
+            "xtick.labelsize": 9,
+            "ytick.labelsize": 9,
+            "legend.fontsize": 9,
+            "figure.titlesize": 12,
+            "figure.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": COLORS["muted"],
+            "axes.labelcolor": COLORS["text"],
+            "text.color": COLORS["text"],
+            "xtick.color": COLORS["text"],
+            "ytick.color": COLORS["text"],
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "grid.color": COLORS["grid"],
+            "grid.linewidth": 0.6,
+            "lines.linewidth": 1.8,
+            "legend.frameon": False,
+            "image.interpolation": "nearest",
+            "axes.prop_cycle": cycler(color=[COLORS[name] for name in _CYCLE]),
+        }
+    )
+
+
+def new(
+    rows: int = 1,
+    cols: int = 1,
+    title: str = "",
+    height: float = 3.2,
+    *,
+    width: float = WIDTH,
+    **kw: Any,
+) -> tuple[Any, Any]:
+    """Make a figure with constrained layout and a bold title at the left.
+
+    Args:
+        rows: rows of axes.
+        cols: columns of axes.
+        title: the figure's message; long ones are wrapped.
+        height: height of the whole figure in inches.
+        width: width of the whole figure in inches.
+        kw: further arguments of `plt.subplots`, such as `sharey=True` or `figsize`.
+
+    Returns:
+        The figure, and what `plt.subplots` returns: one Axes, or an array of them.
+    """
+    kw.setdefault("figsize", (width, height))
+    figure, axes = plt.subplots(rows, cols, layout="constrained", **kw)
+    if title:
+        # A bold letter of 12 points is about 0.1 inches wide.
+        lines = textwrap.fill(title, max(20, int(kw["figsize"][0] * 10)))
+        figure.suptitle(lines, x=0.01, ha="left", fontweight="bold", fontsize=12)
+    return figure, axes
+
+
+def finish() -> None:
+    """Show the figure; without a display, leave it for whoever asks `plt.gcf()`."""
+    if plt.get_backend().lower() != "agg":
+        plt.show()
+
+
+def image(axes: Any, pixels: Any, title: str = "", **kw: Any) -> Any:
+    """Draw the picture of a digit, without ticks.
+
+    Args:
+        axes: where to draw.
+        pixels: [height, width]; uint8 is drawn from 0 to 255, floats in [0, 1] from 0 to 1,
+            anything else from its minimum to its maximum.
+        title: text above the picture.
+        kw: further arguments of `imshow`, such as `cmap`, `vmin`, `vmax`.
+
+    Returns:
+        The matplotlib image.
+    """
+    values = np.asarray(pixels)
+    if values.dtype == np.uint8:
+        limits = (0.0, 255.0)
+    elif values.dtype.kind == "f" and values.min() >= 0 and values.max() <= 1:
+        limits = (0.0, 1.0)
+    else:
+        limits = (float(values.min()), float(values.max()))
+    kw = {"cmap": "gray", "vmin": limits[0], "vmax": limits[1], "interpolation": "nearest"} | kw
+    drawn = axes.imshow(values, **kw)
+    _without_ticks(axes)
+    if title:
+        axes.set_title(title, loc="center")
+    return drawn
+
+
+def annotated(axes: Any, matrix: Any, fmt: str = ".2f", **kw: Any) -> Any:
+    """Draw a matrix as a heat map with its numbers in the cells.
+
+    Args:
+        axes: where to draw.
+        matrix: [rows, columns], numbers.
+        fmt: format of the numbers, such as ".2f" or "d".
+        kw: further arguments of `imshow`. Values of both signs get a diverging map around zero,
+            the others one that grows darker with the value.
+
+    Returns:
+        The matplotlib image.
+    """
+    values = np.asarray(matrix)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if low < 0 < high:
+        reach = max(-low, high)
+        kw = {"cmap": "PuOr", "vmin": -reach, "vmax": reach} | kw
+    else:
+        kw = {"cmap": "Blues"} | kw
+    drawn = axes.imshow(values.astype(np.float64), **kw)
+    for (row, column), value in np.ndenumerate(values):
+        background = drawn.cmap(drawn.norm(float(value)))
+        axes.text(
+            column,
+            row,
+            format(value.item(), fmt),
+            ha="center",
+            va="center",
+            fontsize=9,
+            color="black" if _luminance(background) > 0.179 else "white",
+        )
+    _without_ticks(axes)
+    return drawn
+
+
+def bits(axes: Any, groups: Sequence[Sequence[str]], row: int = 0, name: str = "") -> None:
+    """Draw a row of coloured boxes, one per bit, with a label below each group.
+
+    Args:
+        axes: where to draw; nothing else belongs there but further rows.
+        groups: (label, bits) or (label, bits, colour) each, such as ("exponent", "01111111").
+            Without a colour it is that of `COLORS[label]`, else grey.
+        row: which row, from the top: a second number below the first is row 1.
+        name: text at the left of the row.
+
+    Raises:
+        ValueError: the bits of a group are something else than zeros and ones.
+    """
+    left, top = 0, -2.2 * row
+    for label, digits, *given in groups:
+        if not digits or set(digits) - set("01"):
+            raise ValueError(f"bits are a text of zeros and ones; got {digits!r} for {label!r}.")
+        color = given[0] if given else COLORS.get(label, COLORS["grid"])
+        for offset, digit in enumerate(digits):
+            x = left + offset
+            box = Rectangle((x, top), 1, 1, facecolor=color, edgecolor="white", linewidth=1.5)
+            axes.add_patch(box)
+            shade = "black" if _luminance(to_rgb(color)) > 0.179 else "white"
+            axes.text(x + 0.5, top + 0.5, digit, ha="center", va="center", color=shade)
+        axes.text(left + len(digits) / 2, top - 0.15, label, ha="center", va="top", fontsize=9)
+        left += len(digits)
+    if name:
+        axes.text(-0.4, top + 0.5, name, ha="right", va="center", fontweight="bold")
+    # A second row must not cut off a first that was longer.
+    axes.set_xlim(-0.2, max(left + 0.2, axes.get_xlim()[1]))
+    axes.set_ylim(min(top - 1.0, axes.get_ylim()[0]), 1.1)
+    axes.set_aspect("equal")
+    axes.axis("off")
+
+
+def _without_ticks(axes: Any) -> None:
+    """Take ticks and grid away and close the frame: the axes hold a picture."""
+    axes.set(xticks=[], yticks=[])
+    axes.grid(visible=False)
+    for spine in axes.spines.values():
+        spine.set(visible=True, color=COLORS["muted"], linewidth=0.8)
+
+
+def _luminance(color: Sequence[float]) -> float:
+    """Return the relative luminance of an sRGB colour (WCAG 2.1): above 0.179 black reads best."""
+    channels = np.asarray(color[:3], dtype=np.float64)
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
