@@ -1,0 +1,49 @@
+"""The command line: `python -m qhelpers doctor`, `python -m qhelpers run 02 05`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: the words after `python -m qhelpers`; by default those of the command line.
+
+    Returns:
+        The exit status: 0 where all is well, 1 where a check or a notebook failed.
+    """
+    parser = argparse.ArgumentParser(prog="python -m qhelpers", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("doctor", help="is everything here that the course needs?")
+    runner = commands.add_parser("run", help="execute notebooks headless and report")
+    runner.add_argument("numbers", nargs="*", metavar="NN", help="such as 02 05; none means all")
+    address = commands.add_parser("address", help="point badges and links at your fork")
+    address.add_argument("repository", metavar="OWNER/NAME")
+    chosen = parser.parse_args(arguments)
+    try:
+        if chosen.command == "doctor":
+            from qhelpers import doctor
+
+            return 0 if doctor.report() else 1
+        if chosen.command == "address":
+            from qhelpers import address as addresses
+
+            print(addresses.change(chosen.repository))
+            return 0
+        from qhelpers import course
+
+        return 0 if course.run(chosen.numbers) else 1
+    except (OSError, ValueError, ImportError) as error:
+        print(f"python -m qhelpers {chosen.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
