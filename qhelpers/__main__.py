@@ -21,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("doctor", help="is everything here that the course needs?")
     runner = commands.add_parser("run", help="execute notebooks headless and report")
     runner.add_argument("numbers", nargs="*", metavar="NN", help="such as 02 05; none means all")
+    refresher = commands.add_parser("refresh", help="for authors: execute notebooks in place")
+    refresher.add_argument("numbers", nargs="*", metavar="NN", help="such as 02 05; none means all")
     address = commands.add_parser("address", help="point badges and links at your fork")
     address.add_argument("repository", metavar="OWNER/NAME")
     chosen = parser.parse_args(arguments)
@@ -34,6 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             print(addresses.change(chosen.repository))
             return 0
+        if chosen.command == "refresh":
+            from qhelpers import refresh
+
+            return 0 if refresh.refresh(chosen.numbers) else 1
         from qhelpers import course
 
         return 0 if course.run(chosen.numbers) else 1

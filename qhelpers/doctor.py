@@ -69,8 +69,7 @@ def check_packages(requirements: list[str] | None = None) -> Iterator[Check]:
             continue
         seen.add(wanted.name)
         extra = needed[0]["extra"]
-        fix = f'pip install "qhelpers[{extra}]"' if extra else "pip install qhelpers"
-        advice = f"Run `make test` or `make lab` in a clone again, or: {fix}"
+        advice = storage.install_command(extra)
         name = _installed_name(wanted.name)
         if name is None:
             yield Check(wanted.name, False, f"not installed (needs {wanted.specifier})", advice)

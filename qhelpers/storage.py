@@ -113,8 +113,25 @@ def require(module: str, extra: str) -> ModuleType:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
         raise ImportError(
-            f'{module} is not installed. Install it with: pip install "qhelpers[{extra}]"'
+            f"{module} is not installed. Install it with: {install_command(extra)}"
         ) from error
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs qhelpers with an extra, as a reader types it.
+
+    Args:
+        extra: such as "torch"; "" for none.
+    """
+    extras = f"[{extra}]" if extra else ""
+    if clone() is not None:
+        return f'pip install -e ".{extras}"'
+    try:
+        links = metadata.metadata("qhelpers").get_all("Project-URL") or []
+    except metadata.PackageNotFoundError:
+        links = []
+    address = dict(link.split(", ", 1) for link in links).get("Repository")
+    return f'pip install "qhelpers{extras}{f" @ git+{address}" if address else ""}"'
 
 
 def versions(*packages: str) -> str:

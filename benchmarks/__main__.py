@@ -1,0 +1,105 @@
+"""`make bench`: every ratio that the course promises, printed and written as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from qhelpers import course, digits, evaluate, storage
+
+Row = dict[str, Any]
+
+
+def measured(module: str, which: str) -> dict[str, float]:
+    command = [sys.executable, "-m", f"benchmarks.{module}", which]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    result: dict[str, float] = json.loads(out.strip().splitlines()[-1])
+    return result
+
+
+def row(what: str, value: float, target: float, unit: str, *, at_least: bool) -> Row:
+    reached = value >= target if at_least else value <= target
+    return {
+        "what": what,
+        "value": value,
+        "must": f"{'at least' if at_least else 'at most'} {target:g} {unit}",
+        "unit": unit,
+        "reached": reached,
+    }
+
+
+def training() -> Iterator[Row]:
+    usual, ours = measured("keras_training", "usual"), measured("keras_training", "course")
+    faster = usual["seconds"] / ours["seconds"]
+    yield row("training the CNN, against `model.fit`", faster, 2.5, "x", at_least=True)
+    lost = 100 * (usual["accuracy"] - ours["accuracy"])
+    yield row("  its accuracy below that of `model.fit`", lost, 0.2, "points", at_least=False)
+    usual, ours = measured("torch_training", "usual"), measured("torch_training", "course")
+    faster = usual["seconds"] / ours["seconds"]
+    yield row("training the PyTorch network, against DataLoader", faster, 5, "x", at_least=True)
+
+
+def notebooks() -> Iterator[Row]:
+    """Each alone with nothing cached, then all in order with nothing cached at first."""
+    chosen = course.find()
+    for path in chosen:
+        result = executed(path)
+        yield row(f"{path.stem}, nothing cached", result.seconds, 45, "s", at_least=False)
+        yield row("  its peak memory", result.peak_bytes / 1e9, 1.1, "GB", at_least=False)
+    with tempfile.TemporaryDirectory() as home:
+        total = sum(executed(path, home).seconds for path in chosen[:7])
+    yield row("notebooks 00 to 06 in order", total, 180, "s", at_least=False)
+
+
+def executed(path: Path, home: str | None = None) -> course.Result:
+    before = os.environ.get("QHELPERS_HOME")
+    with tempfile.TemporaryDirectory() as empty:
+        os.environ["QHELPERS_HOME"] = home or empty
+        try:
+            result = course.run_one(path, Path(empty) / "course")
+        finally:
+            os.environ.pop("QHELPERS_HOME")
+            if before is not None:
+                os.environ["QHELPERS_HOME"] = before
+    if result.error:
+        raise SystemExit(f"{path}: {result.error}")
+    return result
+
+
+def imports() -> Iterator[Row]:
+    times: dict[str, list[float]] = {"numpy": [], "qhelpers": []}
+    for _ in range(7):
+        for module, taken in times.items():
+            started = time.perf_counter()
+            subprocess.run([sys.executable, "-c", f"import numpy, {module}"], check=True)
+            taken.append(time.perf_counter() - started)
+    more = statistics.median(times["qhelpers"]) - statistics.median(times["numpy"])
+    yield row("`import qhelpers` beyond `import numpy`", more, 0.1, "s", at_least=False)
+
+
+def main() -> None:
+    data = digits.load(quiet=True)
+    print(f"{data.source}; {evaluate.cpu_name()}, {os.cpu_count()} CPUs\n", flush=True)
+    rows = []
+    for part in (imports, training, notebooks):
+        for entry in part():
+            rows.append(entry)
+            verdict = "reached" if entry["reached"] else "NOT REACHED"
+            value = f"{entry['value']:8.2f} {entry['unit']:6}"
+            print(f"{entry['what']:52} {value} {entry['must']:20} {verdict}", flush=True)
+    report = {"data": data.source, "cpu": evaluate.cpu_name(), "rows": rows}
+    path = storage.home() / "bench.json"
+    storage.write_atomically(path, json.dumps(report, indent=2).encode())
+    print(f"\nWritten to {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Shared fixtures: every test has a home folder of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+
+@pytest.fixture(autouse=True)
+def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keep a test's files out of the clone and the user's cache, and the test off the network."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("QHELPERS_HOME", str(home))
+    monkeypatch.setenv("QHELPERS_OFFLINE", "1")
+    return home

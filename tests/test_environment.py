@@ -1,0 +1,104 @@
+"""One set of versions everywhere, and a README that is true."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from course_files import NAMES, ROOT, draws, read
+from packaging.requirements import Requirement
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def lock() -> dict[str, Requirement]:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    pins = [Requirement(line) for line in lines if line.strip()]
+    assert len({p.name for p in pins if not p.marker}) == sum(1 for p in pins if not p.marker)
+    return {pin.name: pin for pin in pins}
+
+
+def wanted() -> list[Requirement]:
+    lists = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    return [Requirement(requirement) for every in lists for requirement in every]
+
+
+def test_the_lock_holds_every_package_in_a_version_that_the_project_allows() -> None:
+    pins = lock()
+    for requirement in wanted():
+        version = next(iter(pins[requirement.name].specifier)).version
+        assert requirement.specifier.contains(version), requirement
+
+
+def test_conda_installs_the_versions_of_the_lock() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    assert pip[-1] == "--editable ."
+    listed = {r.name: r for r in map(Requirement, pip[:-1])}
+    pins = lock()
+    assert set(listed) == {requirement.name for requirement in wanted()}
+    for name, requirement in listed.items():
+        assert requirement.specifier == pins[name].specifier, name
+
+
+def test_binder_installs_the_lock() -> None:
+    post_build = (ROOT / ".binder" / "postBuild").read_text(encoding="utf-8")
+    assert "-r requirements.txt" in post_build
+
+
+def test_the_lock_names_no_index_and_brings_no_cuda() -> None:
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    assert not re.search(r"https?://|--index|--find-links|@ ", text)
+    assert not re.search(r"^(nvidia|cuda|triton)", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"\bmake ([a-z]+)\b", README))))
+def test_each_make_command_of_the_readme_exists(command: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{command}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_readme_lists_each_notebook_with_its_badges(name: str) -> None:
+    (row,) = [line for line in README.splitlines() if f"](notebooks/{name}.ipynb)" in line]
+    assert row.startswith("|")
+    assert f"/blob/main/notebooks/{name}.ipynb)" in row
+    assert f"urlpath=lab/tree/notebooks/{name}.ipynb)" in row
+
+
+def test_the_picture_in_the_readme_was_made_by_the_course() -> None:
+    import base64
+
+    (picture,) = re.findall(r"!\[[^\]]+\]\((docs/[\w./-]+\.png)\)", README)
+    stored = [
+        base64.b64decode(output["data"]["image/png"])
+        for name in NAMES
+        for cell in read(name).cells
+        if cell.cell_type == "code" and draws(cell)
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]
+    assert (ROOT / picture).read_bytes() in stored
+
+
+def test_no_registry_host_is_named() -> None:
+    hosts = re.compile(r"pypi\.org|pythonhosted|download\.pytorch|anaconda\.org|npmjs|deb\.debian")
+    for pattern in ("*.md", "*.txt", "*.yml", "*.toml", "Makefile", ".ci/*", "qhelpers/**/*.py"):
+        for path in ROOT.glob(pattern):
+            if path.is_file():
+                assert not hosts.search(path.read_text(encoding="utf-8")), path
+
+
+def test_the_house_stays_small() -> None:
+    lines = {p: len(p.read_text().splitlines()) for p in (ROOT / "qhelpers").rglob("*.py")}
+    assert not {str(p): n for p, n in lines.items() if n > 250}
+    assert Path(ROOT / "qhelpers" / "__init__.py") in lines

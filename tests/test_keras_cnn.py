@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qhelpers import digits, keras_cnn, storage
+
+pytest.importorskip("tensorflow")
+
+
+@pytest.fixture(scope="module")
+def data() -> Iterator[digits.Digits]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("QHELPERS_DATA_DIR", raising=False)
+        yield digits._builtin()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not train at all, where only the way of the file is the question."""
+    monkeypatch.setattr(keras_cnn, "train", lambda *_, **__: {})
+
+
+def models() -> list[Path]:
+    folder = storage.home() / "models"
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def equal(first: Any, second: Any) -> bool:
+    one, other = keras_cnn.weights(first), keras_cnn.weights(second)
+    return one.keys() == other.keys() and all(np.array_equal(one[n], other[n]) for n in one)
+
+
+def logits(model: Any, images: np.ndarray) -> np.ndarray:
+    return np.asarray(model(images, training=False))
+
+
+def test_network_is_the_one_of_the_course() -> None:
+    model = keras_cnn.build()
+    names = [layer.name for layer in model.layers]
+    assert names == ["reshape", "conv", "pool", "flatten", "logits"]
+    assert model.count_params() == 20_410
+    shapes = {name: array.shape for name, array in keras_cnn.weights(model).items()}
+    assert shapes == {
+        "conv/kernel": (3, 3, 1, 12),
+        "conv/bias": (12,),
+        "logits/kernel": (2028, 10),
+        "logits/bias": (10,),
+    }
+    assert all(array.dtype == np.float32 for array in keras_cnn.weights(model).values())
+    assert model.input_shape == (None, 28, 28)
+
+
+def test_without_biases_half_the_light_gives_half_the_logits(data: digits.Digits) -> None:
+    model = keras_cnn.build(use_bias=False)
+    assert list(keras_cnn.weights(model)) == ["conv/kernel", "logits/kernel"]
+    images = digits.to_float(data.test_images[:5])
+    assert np.array_equal(logits(model, images / 2), logits(model, images) / 2)
+
+
+@pytest.mark.parametrize(
+    ("images", "wanted"),
+    [(60_000, (5, 256)), (10_000, (5, 256)), (1_297, (30, 32)), (32, (1200, 32)), (1, (1200, 32))],
+)
+def test_plan(images: int, wanted: tuple[int, int]) -> None:
+    assert keras_cnn.plan(images) == wanted
+
+
+def test_training_depends_on_nothing_that_ran_before(data: digits.Digits) -> None:
+    import keras
+
+    images, labels = data.train_images[:300], data.train_labels[:300]
+    first = keras_cnn.build()
+    keras_cnn.train(first, images, labels, epochs=2, batch=64, show=False)
+    keras.utils.set_random_seed(7)
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    second = keras_cnn.build()
+    assert not equal(first, second)
+    keras_cnn.train(second, digits.to_float(images), labels, epochs=2, batch=64, show=False)
+    assert equal(first, second)
+
+
+def test_history_is_one_figure_for_each_epoch(
+    data: digits.Digits, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = keras_cnn.build()
+    images, labels = data.train_images[:500], data.train_labels[:500]
+    history = keras_cnn.train(model, images, labels, epochs=8, batch=32)
+    assert capfd.readouterr() == ("", "")
+    assert set(history) == {"loss", "accuracy"}
+    assert len(history["loss"]) == len(history["accuracy"]) == 8
+    assert history["loss"][-1] < history["loss"][0] / 4
+    assert 0 < history["accuracy"][0] < history["accuracy"][-1] <= 1
+    right = (logits(model, digits.to_float(images)).argmax(1) == labels).mean()
+    assert abs(right - history["accuracy"][-1]) < 0.05
+
+
+def test_first_loss_is_the_cross_entropy(data: digits.Digits) -> None:
+    model = keras_cnn.build()
+    images, labels = data.train_images[:40], data.train_labels[:40]
+    outputs = logits(model, digits.to_float(images)).astype(np.float64)
+    wanted = np.mean(np.log(np.exp(outputs).sum(1)) - outputs[np.arange(40), labels])
+    history = keras_cnn.train(model, images, labels, epochs=1, batch=40, show=False)
+    assert history["loss"] == [pytest.approx(wanted, rel=1e-5)]
+    assert history["accuracy"] == [(outputs.argmax(1) == labels).mean()]
+
+
+def test_trained_network_reads_the_digits(
+    data: digits.Digits, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = keras_cnn.trained(data)
+    assert capfd.readouterr() == ("", "")
+    outputs = logits(model, digits.to_float(data.test_images))
+    assert (outputs.argmax(1) == data.test_labels).mean() >= 0.95
+    assert [path.suffix for path in models()] == [".keras"]
+    monkeypatch.setattr(keras_cnn, "train", None)  # calling it would raise
+    assert equal(keras_cnn.trained(data), model)
+
+
+def test_dark_variant_has_no_biases_and_a_file_of_its_own(
+    data: digits.Digits, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keras_cnn, "_DARK_IMAGES", 400)
+    seen: list[np.ndarray] = []
+    train = keras_cnn.train
+
+    def spy(model: Any, images: np.ndarray, *rest: Any, **options: Any) -> Any:
+        seen.append(images)
+        return train(model, images, *rest, **options)
+
+    monkeypatch.setattr(keras_cnn, "train", spy)
+    dark = keras_cnn.trained(data, "dark")
+    keras_cnn.trained(data)
+    assert list(keras_cnn.weights(dark)) == ["conv/kernel", "logits/kernel"]
+    assert np.array_equal(seen[0], digits.darken(data.train_images[:400])[0])
+    assert seen[1] is data.train_images
+    assert len(models()) == 2
+
+
+def test_key_holds_data_versions_and_variant(
+    data: digits.Digits, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keras_cnn.trained(data)
+    (path,) = models()
+    assert data.key in path.name
+    assert "plain" in path.name
+    monkeypatch.setattr(storage, "versions", lambda *packages: "-".join(packages) + "-9")
+    keras_cnn.trained(data)
+    assert len(models()) == 2
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "garbage", "bit", "other", "nan"])
+def test_damaged_file_is_reported_and_replaced(
+    data: digits.Digits, quick: None, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    good = keras_cnn.trained(data)
+    (path,) = models()
+    content = bytearray(path.read_bytes())
+    if damage == "other":
+        keras_cnn.build(use_bias=False).save(path)
+    elif damage == "nan":
+        model = keras_cnn.build()
+        model.set_weights([array * np.nan for array in model.get_weights()])
+        model.save(path)
+    else:
+        content[len(content) // 2] ^= 1
+        damaged = {"truncated": content[:-100], "empty": b"", "garbage": b"no model"}
+        path.write_bytes(damaged.get(damage, content))
+    assert equal(keras_cnn.trained(data), good)
+    out = capsys.readouterr().out
+    assert out.startswith(f"The cached model {path.name} is damaged")
+    assert out.count("\n") == 1
+    assert equal(keras_cnn.trained(data), good)
+    assert capsys.readouterr().out == ""
+
+
+def test_interrupted_training_leaves_nothing(
+    data: digits.Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(keras_cnn, "train", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        keras_cnn.trained(data)
+    assert models() == []
+
+
+def test_interrupted_writing_leaves_nothing(
+    data: digits.Digits, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        keras_cnn.trained(data)
+    assert models() == []
+
+
+def test_two_that_train_at_once_end_with_the_same_model(
+    data: digits.Digits, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = keras_cnn.train
+    others: list[Any] = []
+
+    def race(*arguments: Any, **options: Any) -> Any:
+        if not others:
+            others.append(None)
+            others[0] = keras_cnn.trained(data)
+        return train(*arguments, **options)
+
+    monkeypatch.setattr(keras_cnn, "train", race)
+    assert equal(keras_cnn.trained(data), others[0])
+    assert len(models()) == 1
+
+
+def test_unwritable_cache_is_said_before_training(
+    data: digits.Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("QHELPERS_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(keras_cnn, "train", None)
+    with pytest.raises(PermissionError, match="Set QHELPERS_HOME"):
+        keras_cnn.trained(data)
+
+
+def test_unknown_variant_is_refused(data: digits.Digits) -> None:
+    with pytest.raises(ValueError, match="variant must be one of plain, dark; got 'light'"):
+        keras_cnn.trained(data, "light")
+
+
+def test_missing_framework_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(ImportError, match=r'pip install -e "\.\[tensorflow\]"'):
+        keras_cnn.build()
+
+
+IMAGES, LABELS = np.zeros((4, 28, 28), np.uint8), np.zeros(4, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "words"),
+    [
+        (IMAGES[0], LABELS, r"shape \[n, 28, 28\]; got \[28, 28\]"),
+        (IMAGES[:0], LABELS[:0], r"got \[0, 28, 28\]"),
+        (IMAGES.astype(np.float64), LABELS, "must be uint8 or float32; got float64"),
+        (IMAGES.astype(np.float32) + 255, LABELS, "Divide by 255 first"),
+        (IMAGES.astype(np.float32) - 1, LABELS, r"in \[0, 1\]; got -1.0 to -1.0"),
+        (IMAGES.astype(np.float32) * np.nan, LABELS, r"in \[0, 1\]; got nan"),
+        (IMAGES, LABELS[:3], r"labels must be 4 integers.* got uint8 of shape \[3\]"),
+        (IMAGES, LABELS.astype(np.float32), "got float32"),
+        (IMAGES, LABELS + 10, "labels must be 0 to 9; got 10 to 10"),
+    ],
+)
+def test_wrong_training_data_is_explained(
+    images: np.ndarray, labels: np.ndarray, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        keras_cnn.train(keras_cnn.build(), images, labels)

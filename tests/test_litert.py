@@ -1,0 +1,428 @@
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from qhelpers import litert, silence, storage
+
+SHAPE = (8, 8)
+
+
+@pytest.fixture(scope="module")
+def keras_model() -> Any:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input(SHAPE, name="image"),
+            keras.layers.Reshape((*SHAPE, 1), name="reshape"),
+            keras.layers.Conv2D(4, 3, activation="relu", name="conv", bias_initializer="uniform"),
+            keras.layers.MaxPooling2D(2, name="pool"),
+            keras.layers.Flatten(name="flatten"),
+            keras.layers.Dense(32, "relu", name="hidden", bias_initializer="uniform"),
+            keras.layers.Dense(10, name="logits", bias_initializer="uniform"),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(0).random((20, *SHAPE), dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def files(keras_model: Any, images: np.ndarray) -> dict[str, bytes]:
+    return {recipe: litert.convert(keras_model, recipe, images) for recipe in litert.RECIPES}
+
+
+@pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")
+@pytest.mark.parametrize("recipe", litert.RECIPES)
+def test_same_bytes_as_the_converter_called_plainly(
+    recipe: str, files: dict[str, bytes], keras_model: Any, images: np.ndarray
+) -> None:
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras_model)
+    if recipe != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+
+    def representative() -> Iterator[list[np.ndarray]]:
+        for image in images:
+            yield [image[None]]
+
+    match recipe:
+        case "int8":
+            converter.representative_dataset = representative
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = tf.uint8
+            converter.inference_output_type = tf.uint8
+        case "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        case "int16x8":
+            converter.representative_dataset = representative
+            converter.target_spec.supported_ops = [
+                tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+            ]
+    assert converter.convert() == files[recipe]
+
+
+def test_five_recipes_give_five_files(files: dict[str, bytes]) -> None:
+    assert len(set(files.values())) == 5
+    assert all(len(content) < len(files["float32"]) for content in list(files.values())[1:])
+
+
+def test_conversion_is_quiet(
+    keras_model: Any, images: np.ndarray, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        content = litert.convert(keras_model, "int8", images)
+        litert.LiteModel(content).predict(images)
+        litert.LiteModel(content, "reference", keep_tensors=True).predict(images)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_quiet_gives_the_streams_back(capfd: pytest.CaptureFixture[str]) -> None:
+    with contextlib.suppress(RuntimeError), silence.quiet():
+        print("hidden")
+        raise RuntimeError
+    print("seen")
+    subprocess.run([sys.executable, "-c", "import os; os.write(2, b'seen too')"], check=True)
+    assert capfd.readouterr() == ("seen\n", "seen too")
+
+
+GOOD = np.zeros((2, *SHAPE), np.float32)
+
+
+@pytest.mark.parametrize("recipe", ["int8", "int16x8"])
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (None, "got none"),
+        (np.full((2, *SHAPE), 255, np.uint8), "got uint8 with maximum 255. Divide by 255 first"),
+        (GOOD.astype(np.float64), "got float64"),
+        (GOOD + 255, "from 255 to 255. Divide by 255"),
+        (GOOD - 1, "from -1 to -1"),
+        (GOOD + np.nan, "NaN"),
+        (GOOD[:0], "empty"),
+        (GOOD[0], r"\[n, 8, 8\]; got shape \[8, 8\]"),
+        (np.zeros((2, 28, 28), np.float32), r"got shape \[2, 28, 28\]"),
+        (GOOD[..., None], r"got shape \[2, 8, 8, 1\]"),
+    ],
+)
+def test_unusable_representative_images(
+    recipe: str, images: np.ndarray | None, message: str, keras_model: Any
+) -> None:
+    with pytest.raises(ValueError, match=r"representative images must be float32 in \[0, 1\]") as e:
+        litert.convert(keras_model, recipe, images)
+    assert e.match(message)
+
+
+def test_unknown_recipe(keras_model: Any) -> None:
+    with pytest.raises(ValueError, match="unknown recipe 'int4'; choose one of float32, "):
+        litert.convert(keras_model, "int4")
+
+
+def _with(operation: Any) -> Any:
+    import keras
+
+    class Odd(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            return operation(x)
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+    layers = [keras.layers.Flatten(), Odd(name="odd"), keras.layers.Dense(10, name="logits")]
+    return keras.Sequential([keras.Input(SHAPE, name="image"), *layers])
+
+
+@pytest.mark.parametrize(
+    ("operation", "recipe", "name"),
+    [("erf", "float32", "Erf"), ("erf", "int8", "Erf"), ("floor", "int8", "FLOOR")],
+)
+def test_operation_that_a_recipe_cannot_hold(
+    operation: str, recipe: str, name: str, images: np.ndarray
+) -> None:
+    import tensorflow as tf
+
+    model = _with(getattr(tf.math, operation))
+    with pytest.raises(litert.ConversionError, match=f"{recipe}.*the operation {name}. ") as e:
+        litert.convert(model, recipe, images)
+    assert isinstance(e.value, ValueError)
+    assert ("float16" in str(e.value)) == (recipe == "int8")
+
+
+def test_missing_framework_names_the_extra(
+    keras_model: Any, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(module: str) -> None:
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+    monkeypatch.setattr(storage.importlib, "import_module", missing)
+    with pytest.raises(ImportError, match=r"\.\[tensorflow\]"):
+        litert.convert(keras_model, "float32")
+    with pytest.raises(ImportError, match=r"\.\[litert\]"):
+        litert.LiteModel(files["float32"])
+
+
+@pytest.mark.parametrize("recipe", litert.RECIPES)
+@pytest.mark.parametrize("engine", ["xnnpack", "reference"])
+def test_predictions_are_close_to_keras(
+    recipe: str, engine: str, files: dict[str, bytes], keras_model: Any, images: np.ndarray
+) -> None:
+    expected = np.asarray(keras_model(images))
+    model = litert.LiteModel(files[recipe], engine)
+    found = model.predict(images)
+    assert found.dtype == np.float32
+    assert found.shape == expected.shape
+    tolerance = {"float32": 1e-5, "float16": 2e-3, "int16x8": 0.02}.get(recipe, 0.05)
+    assert np.abs(found - expected).max() < tolerance * np.ptp(expected)
+
+
+def test_batches_change_nothing(files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    many = np.random.default_rng(1).random((23, *SHAPE), dtype=np.float32)
+    model = litert.LiteModel(files["int8"])
+    together = model.predict(many)
+    monkeypatch.setattr(litert, "_BATCH", 5)
+    np.testing.assert_array_equal(model.predict(many), together)
+    one_by_one = np.concatenate([model.predict(image[None]) for image in many])
+    np.testing.assert_array_equal(one_by_one, together)
+
+
+def test_raw_in_raw_out(files: dict[str, bytes], images: np.ndarray) -> None:
+    model = litert.LiteModel(files["int8"])
+    raw = model.run_raw(model.quantize_input(images))
+    assert raw.dtype == np.uint8
+    info = model.outputs[0]
+    by_hand = (raw.astype(np.float64) - info.zero_points[0]) * float(info.scales[0])
+    np.testing.assert_allclose(model.dequantize_output(raw), by_hand, rtol=1e-6)
+    np.testing.assert_array_equal(model.predict(images), model.dequantize_output(raw))
+
+
+def test_a_fixed_batch_works_too(images: np.ndarray) -> None:
+    import keras
+
+    layers = [keras.layers.Flatten(), keras.layers.Dense(10, name="logits")]
+    fixed = keras.Sequential([keras.Input(batch_shape=(8, *SHAPE), name="image"), *layers])
+    model = litert.LiteModel(litert.convert(fixed, "float32"))
+    weights = [np.asarray(w) for w in fixed.weights]
+    expected = images.reshape(len(images), -1) @ weights[0] + weights[1]
+    np.testing.assert_allclose(model.predict(images), expected, atol=1e-5)
+
+
+def test_single_runs_one_image(files: dict[str, bytes], images: np.ndarray) -> None:
+    model = litert.LiteModel(files["int8"])
+    once = model.single(images[3])
+    once()
+    inside = dict(zip(once.__code__.co_freevars, once.__closure__, strict=True))
+    found = inside["interpreter"].cell_contents.get_tensor(model.outputs[0].index)
+    np.testing.assert_array_equal(model.dequantize_output(found), model.predict(images[3:4]))
+
+
+def test_constants_are_the_weights(files: dict[str, bytes], keras_model: Any) -> None:
+    model = litert.LiteModel(files["float32"])
+    by_hand = {w.path: np.asarray(w) for w in keras_model.weights}
+    values = [model.value(tensor.index) for tensor in model.constants()]
+    for path, weight in by_hand.items():
+        stored = np.moveaxis(weight, -1, 0)  # output channels stand first in the file
+        assert any(np.array_equal(value, stored) for value in values), path
+
+
+def test_int8_weights_are_per_channel_and_close(files: dict[str, bytes], keras_model: Any) -> None:
+    model = litert.LiteModel(files["int8"])
+    kernel = np.asarray(keras_model.get_layer("conv").kernel).transpose(3, 0, 1, 2)
+    (found,) = [t for t in model.constants() if t.shape == kernel.shape]
+    assert (found.dtype, found.axis, len(found.scales)) == (np.int8, 0, 4)
+    assert not found.zero_points.any()
+    scales = found.scales.reshape(-1, 1, 1, 1)
+    assert (np.abs(model.value(found.index) * scales - kernel) <= scales * 0.5001).all()
+
+
+COUNTS = {"kernels": 4 * 9 + 36 * 32 + 32 * 10, "biases": 4 + 32 + 10}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected", "stored"),
+    [
+        ("float32", {"float32": 4 * (1508 + 46)}, "float32 throughout"),
+        (
+            "dynamic_range",
+            {"int8": 1152, "float32": 4 * (36 + 320 + 46)},
+            "float32 and int8 weights, float32 biases, float32 activations, float32 in/out",
+        ),
+        (
+            "int8",
+            {"int8": 1508},
+            "int8 weights, int32 biases, int8 activations, uint8 in/out",
+        ),
+        (
+            "float16",
+            {"float16": 2 * (1508 + 46)},
+            "float16 weights, float16 biases, float32 activations, float32 in/out",
+        ),
+        (
+            "int16x8",
+            {"int8": 1508, "int64": 8 * 46},
+            "int8 weights, int64 biases, int16 activations, float32 in/out",
+        ),
+    ],
+)
+def test_what_is_stored_in_what(
+    recipe: str, expected: dict[str, int], stored: str, files: dict[str, bytes]
+) -> None:
+    assert COUNTS == {"kernels": 1508, "biases": 46}
+    model = litert.LiteModel(files[recipe])
+    found = model.stored_bytes()
+    shapes = found.pop("int32")  # of Reshape; in int8 the biases as well
+    assert found == expected
+    assert shapes - (4 * 46 if recipe == "int8" else 0) in range(1, 64)
+    assert model.stored() == stored
+
+
+def test_activations_can_be_kept(
+    files: dict[str, bytes], images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(litert, "_BATCH", 3)
+    model = litert.LiteModel(files["float32"], "reference", keep_tensors=True)
+    model.predict(images)
+    (conv,) = [step for step in model.operations if step.name == "CONV_2D"]
+    kernel, bias = (model.value(i) for i in conv.inputs[1:])
+    patch = images[:, :3, :3]  # the image's first corner, in all images
+    by_hand = np.maximum(np.einsum("nij,cij->nc", patch, kernel[..., 0]) + bias, 0)
+    np.testing.assert_allclose(model.value(conv.outputs[0])[:, 0, 0], by_hand, atol=1e-6)
+
+
+def test_values_not_kept_say_how_to_keep_them(files: dict[str, bytes]) -> None:
+    model = litert.LiteModel(files["int8"], "reference")
+    (conv,) = [step for step in model.operations if step.name == "CONV_2D"]
+    with pytest.raises(ValueError, match="keep_tensors=True"):
+        model.value(conv.outputs[0])
+    with pytest.raises(ValueError, match=r"no tensor 'nothing'; the file has: .*image"):
+        model.value("nothing")
+
+
+def test_a_value_by_name_and_by_index(files: dict[str, bytes]) -> None:
+    model = litert.LiteModel(files["int8"])
+    info = model.constants()[-1]
+    np.testing.assert_array_equal(model.value(info.name), model.value(info.index))
+
+
+def test_the_file_and_its_facts(files: dict[str, bytes], tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(files["int8"])
+    model = litert.LiteModel(path)
+    assert (model.content, model.size) == (files["int8"], len(files["int8"]))
+    assert model.sha == hashlib.sha256(files["int8"]).hexdigest()[:12]
+    assert [(t.dtype, t.shape, t.axis) for t in model.inputs] == [(np.uint8, (1, 8, 8), None)]
+    assert [(t.dtype, t.shape) for t in model.outputs] == [(np.uint8, (1, 10))]
+    assert [t.index for t in model.tensors] == list(range(len(model.tensors)))
+    names = [step.name for step in model.operations]
+    wanted = ["QUANTIZE", "RESHAPE", "CONV_2D", "MAX_POOL_2D", "RESHAPE", *["FULLY_CONNECTED"] * 2]
+    assert [n for n in names if n not in ("SHAPE", "STRIDED_SLICE", "PACK")] == [
+        *wanted,
+        "QUANTIZE",
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"TFL3", b"\x89PNG" + bytes(100), bytes(1000)])
+def test_other_files_are_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"not a \.tflite file"):
+        litert.LiteModel(content)
+
+
+def test_truncated_files_are_refused(files: dict[str, bytes]) -> None:
+    content = files["int8"]
+    for length in [8, 20, 100, *range(200, len(content), 397), len(content) - 100]:
+        with pytest.raises(ValueError, match=f"of {length:,} bytes; it is truncated"):
+            litert.LiteModel(content[:length])
+
+
+def test_wrong_calls(files: dict[str, bytes], images: np.ndarray) -> None:
+    model = litert.LiteModel(files["int8"])
+    with pytest.raises(ValueError, match="unknown engine 'gpu'"):
+        litert.LiteModel(files["int8"], engine="gpu")
+    with pytest.raises(ValueError, match=r"must be float32; got uint8"):
+        model.predict((images * 255).astype(np.uint8))
+    with pytest.raises(ValueError, match="NaN"):
+        model.predict(images + np.nan)
+    with pytest.raises(ValueError, match=r"\[n, 8, 8\], n > 0; got \[8, 8\]"):
+        model.predict(images[0])
+    with pytest.raises(ValueError, match=r"n > 0; got \[0, 8, 8\]"):
+        model.predict(images[:0])
+    with pytest.raises(ValueError, match="raw inputs must be uint8; got int8"):
+        model.run_raw(np.zeros((1, *SHAPE), np.int8))
+
+
+def test_float_inputs_pass_through(files: dict[str, bytes], images: np.ndarray) -> None:
+    model = litert.LiteModel(files["int16x8"])
+    assert model.quantize_input(images) is images
+    assert model.quantize_input(images.astype(np.float64)).dtype == np.float32
+
+
+def _with_input(dtype: type, scale: float, zero_point: int) -> litert.LiteModel:
+    """A model of which only the input is known."""
+    model = object.__new__(litert.LiteModel)
+    scales, zero_points = np.array([scale], np.float32), np.array([zero_point])
+    model.inputs = [
+        litert.TensorInfo(0, "image", (1, 8), np.dtype(dtype), scales, zero_points, None)
+    ]
+    return model
+
+
+def test_inputs_are_rounded_half_to_even_and_clipped() -> None:
+    model = _with_input(np.int8, 0.5, -3)
+    real = np.array([[0.25, 0.75, 1.25, -0.25, 0.3, 1e30, -np.inf, 64.99]], np.float32)
+    found = model.quantize_input(real)
+    assert found.dtype == np.int8
+    assert found.tolist() == [[-3, -1, -1, -3, -2, 127, -128, 127]]
+
+
+def test_every_pixel_comes_back() -> None:
+    model = _with_input(np.uint8, 1 / 255, 0)
+    pixels = np.arange(256, dtype=np.uint8).reshape(1, -1)
+    np.testing.assert_array_equal(model.quantize_input(pixels / np.float32(255)), pixels)
+
+
+@settings(max_examples=200)
+@given(
+    hnp.arrays(np.float32, (1, 8), elements=st.floats(-1e6, 1e6, width=32)),
+    st.sampled_from([np.uint8, np.int8, np.int16]),
+    st.floats(1e-6, 1e3),
+    st.integers(-128, 127),
+)
+def test_quantized_input_is_the_nearest_step(
+    real: np.ndarray, dtype: type, scale: float, zero_point: int
+) -> None:
+    limits = np.iinfo(dtype)
+    zero_point = max(zero_point, limits.min)
+    found = _with_input(dtype, scale, zero_point).quantize_input(real)
+    exact = float(np.float32(scale))
+    for value, quantized in zip(real.ravel(), found.ravel(), strict=True):
+        by_hand = round(float(value) / exact) + zero_point  # Python rounds half to even
+        assert quantized == min(max(by_hand, limits.min), limits.max)
+
+
+def test_quiet_works_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(descriptor: int) -> int:
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr(silence.os, "dup", closed)
+    stream = io.StringIO()
+    with contextlib.redirect_stdout(stream), silence.quiet():
+        print("hidden")
+    assert stream.getvalue() == ""
