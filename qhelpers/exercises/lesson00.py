@@ -27,6 +27,8 @@ def step(answer: float) -> Verdict:
         return hint("The range begins at -2 volts: its width is more than 4 volts.")
     if any(math.isclose(answer, 6 / gaps, rel_tol=1e-3) for gaps in (4, 5)):
         return hint("5 bits are not 5 levels: each bit doubles the number of levels.")
+    if math.isclose(answer, 6 / 31, rel_tol=2e-2):
+        return hint("Nearly: give it unrounded, as an expression.")
     return hint("Step = width of the range / number of gaps between neighboring levels.")
 
 

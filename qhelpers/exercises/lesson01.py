@@ -22,6 +22,8 @@ def read_a_float(answer: float) -> Verdict:
         return hint("The exponent is stored with 127 added. Take the bias off first.")
     if answer == 6.0:
         return hint("The first fraction bit is worth a half, the second a quarter.")
+    if answer in (10.0, 2.5):
+        return hint("The exponent is off by one: subtract 127, no more and no less.")
     return hint("Value = 2 to the (exponent - 127), times (1 + fraction / 2 to the 23).")
 
 

@@ -98,9 +98,7 @@ def distinct_bytes(answer: list[Any], scales: Sequence[float]) -> Verdict:
     if len(answer) != len(wanted):
         return hint(f"One count for each of the {len(wanted)} scales; got {len(answer)}.")
     if list(answer) == wanted:
-        return right(
-            "Both wrong scales leave two: black and white. One look at the input's scale tells."
-        )
+        return right("Both wrong scales leave two shades. One look at the input's scale tells.")
     if list(answer) == [len(np.unique(step)) for step in steps]:
         return hint("Above 255 there are no bytes: clip, then count.")
     if list(answer) == [len(np.unique(step.astype(np.int64) % 256)) for step in steps]:

@@ -53,7 +53,7 @@ def _levels_left(answer: NDArray[Any]) -> Verdict:
     if (eight, sixteen) == (256, 256):
         return hint("That is the ramp before it is quantized. Quantize it, then count.")
     if eight == 1 and sixteen == 128:
-        return hint("Those are the largest integers; zero is a level too. Count with np.unique.")
+        return hint("You left out black: it is a level too. Count with np.unique.")
     if eight == 2 and sixteen in (256, 257):
         return hint(
             "int16 is symmetric here: light uses only 0 to 32,767, for no pixel is negative. "

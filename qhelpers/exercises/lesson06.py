@@ -37,6 +37,8 @@ def scale_and_zero_point(answer: list[Any], low: float, high: float) -> Verdict:
         if _near(scale, wrong):
             return hint(why)
     if not _near(scale, width / 127):
+        if abs(scale / (width / 127) - 1) < 5e-3:
+            return hint("Right, but rounded. Give the scale unrounded, as an expression.")
         return hint("The scale is the width of the range, divided by the number of steps.")
     expected = round(-low / (width / 127))
     if zero_point == -expected:

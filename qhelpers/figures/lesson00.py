@@ -179,7 +179,7 @@ def accuracy_by_bits(
 
 def energy(picojoules: Mapping[str, float]) -> None:
     """Draw the published energy of single operations as bars."""
-    _, axes = new(title="Fetching a number costs far more than computing with it", height=3.4)
+    _, axes = new(title="Fetching from DRAM costs far more than computing", height=3.4)
     names, values = list(picojoules), list(picojoules.values())
     colors = [COLORS[{"i": "int8", "f": "float32"}.get(name[0], "int16x8")] for name in names]
     axes.barh(names, values, color=colors)

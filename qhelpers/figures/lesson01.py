@@ -18,22 +18,24 @@ def fields(numbers: Sequence[float]) -> None:
     """
     _, axes = style.new(
         title="32 bits in three fields: which side of zero, which power of two, how far",
-        height=0.7 + 1.0 * len(numbers),
+        height=0.5 + 0.85 * len(numbers),
     )
     for row, number in enumerate(numbers):
         parts = floats.fields32(number)
         sign, exponent, fraction = str(parts).split()
-        share = 1 + parts.fraction / 2**23
+        share = parts.fraction / 2**23
+        power = parts.exponent - 127
         style.bits(
             axes,
             [
-                ("-" if parts.sign else "+", sign, style.COLORS["sign"]),
+                ("sign", sign, style.COLORS["sign"]),
+                (f"exponent: {parts.exponent} - 127 = {power}", exponent, style.COLORS["exponent"]),
                 (
-                    f"exponent {parts.exponent}: $2^{{{parts.exponent - 127}}}$",
-                    exponent,
-                    style.COLORS["exponent"],
+                    f"fraction: {share:g}   so it is   "
+                    f"{'-' if parts.sign else ''}$2^{{{power}}}$ x {1 + share:g} = {number:g}",
+                    fraction,
+                    style.COLORS["fraction"],
                 ),
-                (f"fraction: 1 + {share - 1:g}", fraction, style.COLORS["fraction"]),
             ],
             row=row,
             name=f"{number:g}",
@@ -53,7 +55,7 @@ def rulers(fraction_bits: int = 3) -> None:
     toy = np.concatenate([power * (1 + steps) for power in powers])
     grid = np.linspace(0, 8, len(toy) + 1)
     _, axes = style.new(
-        title="Floats crowd around zero, an integer grid is even: as many marks on each ruler",
+        title="Floats crowd around zero, an integer grid is even",
         height=2.2,
     )
     rows = (
@@ -80,7 +82,7 @@ def file_map(parts: Mapping[str, int], total: int) -> None:
     entries = [*parts.items(), ("everything else: names, shapes, operations", rest)]
     share = max(parts.values()) / total
     _, axes = style.new(
-        title=f"One tensor is {share:.0%} of the file; {rest:,} bytes are no weights at all",
+        title=f"One tensor is {share:.0%} of the file; {rest:,} bytes are no parameters at all",
         height=2.4,
     )
     names = [name for name, _ in entries][::-1]
@@ -88,7 +90,7 @@ def file_map(parts: Mapping[str, int], total: int) -> None:
     colors = [style.COLORS["muted"], *[style.COLORS["float32"]] * len(parts)]
     axes.barh(names, sizes, color=colors, height=0.65)
     for y, size in enumerate(sizes):
-        axes.text(size * 1.15, y, f"{size:,}", va="center")
-    axes.set(xscale="log", xlim=(10, total * 8), xlabel="bytes (log scale)")
+        axes.text(size + total * 0.01, y, f"{size:,}", va="center")
+    axes.set(xlim=(0, total * 1.12), xlabel="bytes")
     axes.grid(visible=False, axis="y")
     style.finish()

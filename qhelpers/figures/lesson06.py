@@ -60,7 +60,7 @@ def observers(watched: Sequence[Observed]) -> None:
             axes.axvline(edge, color=style.COLORS["pytorch_static"], lw=1.5)
         axes.set_yscale("log")
         axes.set_title(f"{one.name}\nscale {one.scale:.4f}, zero point {one.zero_point}")
-        axes.set_xlabel("real value (shaded: covered)")
+        axes.set_xlabel("real value (shaded: chosen range)")
     np.ravel(panels)[0].set_ylabel("how many values (log)")
     style.finish()
 
@@ -129,9 +129,11 @@ def noise_or_digit(values: Mapping[str, Array], kept: tuple[float, float]) -> No
     """
     noise = np.asarray(next(iter(values.values())))
     share = ((noise < kept[0]) | (noise > kept[1])).mean()
-    title = f"{share:.0%} of the noise lies outside of what the input's integers can hold"
+    title = f"{share:.0%} of the noise lies outside the range that calibration chose"
     _, axes = style.new(1, 1, title, height=3.0)
-    axes.axvspan(*kept, color=style.COLORS["pytorch_static"], alpha=0.18, lw=0, label="covered")
+    axes.axvspan(
+        *kept, color=style.COLORS["pytorch_static"], alpha=0.18, lw=0, label="chosen range"
+    )
     for (name, numbers), color in zip(
         values.items(), (style.COLORS["error"], style.COLORS["float32"]), strict=True
     ):

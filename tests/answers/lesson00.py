@@ -8,6 +8,7 @@ WRONG = {
         ("3 / 31", "half a step"),
         ("4 / 31", "begins at -2"),
         ("6 / 5", "5 bits are not 5 levels"),
+        ("0.19", "unrounded"),
         ("1.0", "width of the range"),
         ("'6/31'", "Expected a number"),
     ],

@@ -5,6 +5,7 @@ WRONG = {
         ("1.0", "hidden one"),
         ("1.25 * 2.0**129", "bias"),
         ("6.0", "worth a half"),
+        ("10", "off by one"),
         ("4", "Value = 2"),
         ("'five'", "Expected a number"),
     ],

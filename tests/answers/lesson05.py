@@ -13,7 +13,7 @@ WRONG = {
         ("(2**31 - 1) / (32767 * 127)", "a whole number"),
     ],
     "05.2": [
-        ("[1, 128]", "zero is a level too"),
+        ("[1, 128]", "black: it is a level too"),
         ("[2, 257]", "symmetric"),
         ("[2, 256]", "symmetric"),
         ("[256, 256]", "before it is quantized"),

@@ -9,6 +9,7 @@ WRONG = {
         ("[max(-low, high) / 127, 0]", "symmetric"),
         ("[high / 127, 0]", "begins at low"),
         ("[127 / (high - low), 17]", "units per step"),
+        ("[round((high - low) / 127, 4), 17]", "rounded"),
         ("[1.0, 0]", "width of the range"),
         ("[(high - low) / 127, round(low * 127 / (high - low))]", "sign"),
         ("[(high - low) / 127, -low * 127 / (high - low)]", "is an integer"),
