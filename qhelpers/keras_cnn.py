@@ -24,8 +24,7 @@ VARIANTS = ("plain", "dark")
 
 _RECIPE = 2  # count it up when training changes: cached models of another recipe are not used
 _EPOCHS, _BATCH = 5, 256
-_SMALL_BATCH, _SMALL_STEPS = 32, 1200
-_FEW_IMAGES = 10_000
+_FEW_IMAGES, _SMALL_BATCH, _SMALL_STEPS = 10_000, 32, 1200
 _LEARNING_RATE = 8e-3
 _DARK_IMAGES = 20_000
 
