@@ -118,7 +118,14 @@ class Scorecard:
         ]
         kept = [row for row in rows if row not in stale]
         rank = {name: place for place, name in enumerate(RECIPES)}
-        kept.sort(key=lambda row: (rank.get(row.model, len(rank)), row.model))
+        kept.sort(
+            key=lambda row: (
+                rank.get(row.model, len(rank)),
+                row.reference,
+                row.model != row.reference,  # the model that others are compared with goes first
+                row.model,
+            )
+        )
         return cls(digits.source, kept, notes)
 
     def _cells(self, row: Row) -> list[str]:
@@ -148,14 +155,13 @@ class Scorecard:
         cpus = sorted({f"{r.cpu}, {r.threads} thread{'s' * (r.threads > 1)}" for r in self.rows})
         images = sorted({r.n for r in self.rows})
         lines = [f"Data: {self.source}; n = {' / '.join(f'{n:,}' for n in images)}."]
-        lines += [f"CPU: {'; '.join(cpus)}. Latency: one image, median (quartiles)."]
-        others = {r.reference for r in self.rows} - {"float32"}
-        lines += [
-            f"Compared with {name}, not with float32: "
-            + ", ".join(r.model for r in self.rows if r.reference == name)
-            + "."
-            for name in sorted(others)
-        ]
+        timed = any(r.latency_ratio is not None for r in self.rows)
+        latency = " Latency: one image, median (quartiles)." if timed else ""
+        lines += [f"CPU: {'; '.join(cpus)}.{latency}"]
+        for name in sorted({r.reference for r in self.rows} - {"float32"}):
+            others = [r.model for r in self.rows if r.reference == name and r.model != name]
+            if others:
+                lines.append(f"Compared with {name}: {', '.join(others)}.")
         return lines + [f"Note: {note}" for note in self.notes]
 
     def text(self) -> str:

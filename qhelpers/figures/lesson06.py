@@ -114,7 +114,7 @@ def roundings(decibels: Mapping[str, float]) -> None:
     colors = [style.COLORS["error"] if n == together else "#CC79A7" for n in names]
     bars = axes.barh(names, [decibels[name] for name in names], color=colors)
     axes.bar_label(bars, fmt="%.1f dB", padding=3)
-    axes.set_xlabel("SQNR of the logits in dB (each 6 dB more: half the error)")
+    axes.set_xlabel("SQNR of the logits in dB (longer is better: each 6 dB halve the error)")
     axes.set_xlim(0, max(decibels.values()) * 1.15)
     axes.grid(visible=False, axis="y")
     style.finish()
