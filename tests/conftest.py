@@ -11,6 +11,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "agg")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the tests that load PyTorch to a process of their own, which names their folder.
+
+    Loaded after TensorFlow, a part of PyTorch's plain build (triton) crashes the process.
+    """
+    named = any("with_torch" in argument for argument in config.args)
+    return True if collection_path.name == "with_torch" and not named else None
+
+
 @pytest.fixture(autouse=True)
 def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Keep a test's files out of the clone and the user's cache, and the test off the network."""

@@ -10,8 +10,6 @@ import pytest
 
 from qhelpers import digits, keras_cnn, storage
 
-pytest.importorskip("tensorflow")
-
 
 @pytest.fixture(scope="module")
 def data() -> Iterator[digits.Digits]:
