@@ -62,6 +62,8 @@ def balance(answer: Callable[..., Any], kernel: Array, bias: Array, dense: Array
         return hint("The function returns nothing yet: return kernel, bias, dense.")
     if not isinstance(found, (tuple, list)) or len(found) != 3:
         return hint("Return three arrays: kernel, bias, dense.")
+    if any(np.asarray(array).dtype == np.float16 for array in found):
+        return hint("Right type to think of, too early: return float32, the converter rounds.")
     got = [np.asarray(array, np.float64) for array in found]
     for name, new, old in zip(("kernel", "bias", "dense"), got, uneven, strict=True):
         if new.shape != old.shape:
@@ -97,7 +99,11 @@ def _does_not_fit(got: list[Array], factor: Array) -> Verdict:
     """Return a hint where float16 cannot hold the weights, or the tick."""
     for name, array in zip(("kernel", "bias", "dense"), got, strict=True):
         if np.abs(array).max() > _LARGEST:
-            same = " One factor for all channels cannot mend this." if np.ptp(factor) == 0 else ""
+            same = (
+                " One factor for all channels cannot mend this."
+                if np.ptp(factor) < 1e-4 * np.max(factor)
+                else ""
+            )
             return hint(f"{name} still reaches {np.abs(array).max():.3g}, above 65,504.{same}")
     rounded = [array.astype(np.float16).astype(np.float64) for array in got]
     for name, old, new in zip(("kernel", "bias", "dense"), got, rounded, strict=True):

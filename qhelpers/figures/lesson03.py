@@ -114,7 +114,7 @@ def levels(tensors: Mapping[str, tuple[Array, int]], reals: Array, scale: float)
     for mark in marks:
         axes.axvline(mark, color=COLORS["int8"], linewidth=1.5)
     axes.set_xticks(marks, [f"{k * scale:.2f}\n({k + zero_point})" for k in range(-6, 7)])
-    axes.set(title=f"From close by: float32 values of {name} (black), 13 levels (orange)")
+    axes.set(title=f"From close by: float32 values of {name} (gray), 13 levels (orange)")
     axes.set(xlabel="real value (int8 value)", ylabel="how often")
     finish()
 
@@ -183,8 +183,10 @@ def rounding(rounded: Array, truncated: Array) -> None:
     title = f"Truncation is off by {means[1]:+.2f} levels on average, rounding by {means[0]:+.2f}"
     _, axes = new(1, 1, title, height=2.6)
     bins = np.linspace(-1.05, 0.55, 65)
-    axes.hist(truncated, bins, color=COLORS["error"], alpha=0.7, label="x / scale, then astype")
-    axes.hist(rounded, bins, color=COLORS["int8"], alpha=0.7, label="round, clip, then astype")
+    # Outlines: where the two overlap, both stay visible.
+    style = {"histtype": "step", "linewidth": 1.8}
+    axes.hist(truncated, bins, color=COLORS["error"], label="x / scale, then astype", **style)
+    axes.hist(rounded, bins, color=COLORS["int16x8"], label="round, clip, then astype", **style)
     axes.axvline(0, color=COLORS["float32"], linewidth=1)
     axes.set(xlabel="byte minus exact value, in levels", ylabel="pixels with ink")
     axes.legend(loc="upper left", ncol=2)

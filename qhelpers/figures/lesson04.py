@@ -139,7 +139,7 @@ def sweep(shifts: Sequence[int], accuracies: Sequence[float], baseline: float) -
     """
     good = [s for s, a in zip(shifts, accuracies, strict=True) if a >= baseline - 0.01]
     _, axes = style.new(
-        title=f"One function, many parametrizations: float16 bears factors from $2^{{{good[0]}}}$ "
+        title=f"The same function, rescaled: float16 bears factors from $2^{{{good[0]}}}$ "
         f"to $2^{{{good[-1]}}}$",
         height=3.2,
     )
@@ -154,7 +154,7 @@ def sweep(shifts: Sequence[int], accuracies: Sequence[float], baseline: float) -
     )
     axes.set(
         xlabel="k: convolution times $2^k$, dense layer divided by $2^k$",
-        ylabel="accuracy (%)",
+        ylabel="accuracy (%), 250 images",
         ylim=(0, 105),
     )
     axes.legend(loc="lower center")

@@ -26,6 +26,7 @@ WRONG = {
         ("lambda k, b, d: None", "returns nothing"),
         ("lambda k, b, d: k", "three arrays"),
         ("lambda k, b, d: (k, b, d.T)", "keep its shape"),
+        ("lambda k, b, d: (np.float16(k), b, d)", "too early"),
         ("lambda k, b, d: (k, b, d)", "above 65,504"),
         ("lambda k, b, d: (k / 2**20, b / 2**20, d * 2**20)", "One factor for all"),
         ("lambda k, b, d: tuple(np.clip(a, -65504, 65504) for a in (k, b, d))", "clip nothing"),
