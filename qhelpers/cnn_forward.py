@@ -33,7 +33,7 @@ def of(model: Any) -> Callable[[Any], Any]:
 
         sums = tf.reshape(_patches(tf, images), (-1, 16)) @ _columns(tf, conv.kernel)
         filters = conv.kernel.shape[-1]
-        largest = tf.reduce_max(tf.reshape(sums, (-1, 4, filters)), axis=1)
+        largest = _largest(tf, tf.reshape(sums, (-1, 4, filters)))
         if conv.use_bias:
             largest += conv.bias
         features = tf.reshape(tf.nn.relu(largest), (-1, dense.kernel.shape[0]))
@@ -41,6 +41,20 @@ def of(model: Any) -> Callable[[Any], Any]:
         return outputs + dense.bias if dense.use_bias else outputs
 
     return logits
+
+
+def _largest(tf: Any, sums: Any) -> Any:
+    """Return the maximum over axis 1, with a gradient that goes to every maximum undivided.
+
+    Equal maxima come from equal windows, in practice black ones, whose gradient is zero anyway.
+    """
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def largest(values: Any) -> Any:
+        top = tf.reduce_max(values, axis=1, keepdims=True)
+        return top[:, 0], lambda upstream: tf.where(values == top, upstream[:, None], 0.0)
+
+    return largest(sums)
 
 
 def _patches(tf: Any, images: Any) -> Any:
