@@ -14,6 +14,11 @@ from typing import Any
 _LAYERS = ["reshape", "conv", "pool", "flatten", "logits"]
 
 
+def applies(model: Any) -> bool:
+    """Say whether a model is the course's CNN, told by the names of its layers."""
+    return [layer.name for layer in model.layers] == _LAYERS
+
+
 def of(model: Any) -> Callable[[Any], Any]:
     """Return the function that training differentiates.
 
@@ -21,10 +26,10 @@ def of(model: Any) -> Callable[[Any], Any]:
         model: a Keras model.
 
     Returns:
-        [n, 28, 28] float32 -> [n, 10] logits: the fast form for the course's CNN (told by its
-        layers), the model itself for any other.
+        [n, 28, 28] float32 -> [n, 10] logits: the fast form for the course's CNN, the model itself
+        for any other.
     """
-    if [layer.name for layer in model.layers] != _LAYERS:
+    if not applies(model):
         return lambda images: model(images, training=True)
     conv, dense = model.get_layer("conv"), model.get_layer("logits")
 
