@@ -100,7 +100,7 @@ def train(
         model: takes [n, 28, 28] float32 and gives [n, 10] logits.
         images: [n, 28, 28], uint8 (divided by 255 here) or float32 in [0, 1] (as they are).
         labels: [n] integers, 0 to 9.
-        epochs: how often all images are gone through; None: see `plan`.
+        epochs: how often the images are gone through, full batches only; None: see `plan`.
         batch: images per step; None: see `plan`.
         show: show a progress bar.
 
