@@ -14,6 +14,7 @@ from qhelpers import storage
 PYTHONS = ((3, 10), (3, 13))
 MEMORY_GB = 1.5
 DISK_GB = 0.5
+_EXTRAS = ("litert", "tensorflow", "micro", "torch", "torchao")
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def check_packages(requirements: list[str] | None = None) -> Iterator[Check]:
     """
     from packaging.requirements import Requirement
 
-    extras = {"extra": ""}, *({"extra": e} for e in ("litert", "tensorflow", "torch", "torchao"))
+    extras = {"extra": ""}, *({"extra": e} for e in _EXTRAS)
     lab = {"extra": "lab"}
     seen = set()
     for text in requirements if requirements is not None else metadata.requires("qhelpers") or []:

@@ -6,9 +6,10 @@ import contextlib
 import io
 import os
 import sys
+import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 _one_at_a_time = threading.RLock()
 
@@ -16,16 +17,34 @@ _one_at_a_time = threading.RLock()
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep Python's and C++'s messages (file descriptor 2) off the screen inside the block."""
+    with captured():
+        yield
+
+
+@contextlib.contextmanager
+def captured() -> Iterator[Callable[[], list[str]]]:
+    """Keep messages off the screen, and hand out those of C++.
+
+    Yields:
+        A function that returns the lines written to file descriptor 2 so far.
+    """
     with _one_at_a_time, contextlib.ExitStack() as stack:
         sys.stderr.flush()
         for redirect in (contextlib.redirect_stdout, contextlib.redirect_stderr):
             stack.enter_context(redirect(io.StringIO()))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
+        kept_messages = stack.enter_context(tempfile.TemporaryFile())
         with contextlib.suppress(OSError):  # no descriptor 2: nothing to silence
             kept = os.dup(2)
             stack.callback(os.close, kept)
             stack.callback(os.dup2, kept, 2)
-            with open(os.devnull, "wb") as nowhere:
-                os.dup2(nowhere.fileno(), 2)
-        yield
+            os.dup2(kept_messages.fileno(), 2)
+
+        def lines() -> list[str]:
+            kept_messages.seek(0)
+            found = kept_messages.read().decode(errors="replace").splitlines()
+            kept_messages.seek(0, os.SEEK_END)
+            return found
+
+        yield lines

@@ -1,0 +1,230 @@
+"""A quantized .tflite file computed in plain NumPy: every tensor, with an engine's rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import threadpoolctl
+
+from qhelpers import addition, integer, rounding
+from qhelpers.tflite import TensorInfo, TfliteFile
+from qhelpers.tflite_steps import Step, UnknownStepError, read
+
+__all__ = ["IntegerNetwork", "UnknownStepError"]
+
+Array = npt.NDArray[Any]
+Values = Mapping[int, Array]
+
+_BATCH = 64  # small enough for a layer's sums to stay in the processor's cache
+
+
+class IntegerNetwork:
+    """A .tflite file with int8 or int16 activations, ready to be computed in NumPy."""
+
+    def __init__(self, content: bytes | Path, engine: str) -> None:
+        """Read a file.
+
+        Args:
+            content: the file's bytes, or its path.
+            engine: whose rounding to follow: "reference" (LiteRT's plain kernels), "xnnpack", or
+                "micro" (LiteRT for Microcontrollers).
+
+        Raises:
+            ValueError: unknown engine; or not a .tflite file.
+            UnknownStepError: an operation, type, padding or option that is not known here.
+        """
+        if engine not in rounding.ENGINES:
+            known = ", ".join(rounding.ENGINES)
+            raise ValueError(f"unknown engine {engine!r}; choose one of {known}.")
+        self.engine = engine
+        self.file = TfliteFile(content, engine="reference")
+        self._tensors = {tensor.index: tensor for tensor in self.file.tensors}
+        self._constants = {t.index: self.file.value(t.index) for t in self.file.constants()}
+        self._steps = read(self.file)
+        for step in self._steps:
+            self._check(step)
+        self._fused = _with_pooled_sums(self._steps)
+
+    def run(self, raw: Array) -> Array:
+        """Compute the outputs.
+
+        A pooling right behind a convolution takes the largest sums here, before they are scaled:
+        rounding keeps order, so the result is the same, and there is less to round.
+
+        Args:
+            raw: [n, *input shape] in the input's dtype.
+
+        Returns:
+            [n, *output shape] in the output's dtype: what the engine returns.
+
+        Raises:
+            ValueError: wrong dtype or shape.
+            OverflowError: a sum that does not fit where the engine keeps it.
+        """
+        raw, output = self._checked(raw), self.file.outputs[0].index
+        parts = [raw[start : start + _BATCH] for start in range(0, len(raw), _BATCH)]
+        # Products this small gain nothing from a second thread, and wait for it on a busy machine.
+        with threadpoolctl.threadpool_limits(1, "blas"):
+            return np.concatenate([self._compute(self._fused, part)[output] for part in parts])
+
+    def layers(self, raw: Array) -> dict[str, Array]:
+        """Compute every activation: name of the tensor -> values, in running order.
+
+        Args:
+            raw: [n, *input shape] in the input's dtype; they run as one batch.
+
+        Raises:
+            ValueError: wrong dtype or shape.
+            OverflowError: a sum that does not fit where the engine keeps it.
+        """
+        values = self._compute(self._steps, self._checked(raw))
+        return {self._tensors[index].name: value for index, value in values.items()}
+
+    def _checked(self, raw: Array) -> Array:
+        """Return the inputs if they fit the file."""
+        raw, info = np.asarray(raw), self.file.inputs[0]
+        if raw.dtype != info.dtype or raw.shape[1:] != info.shape[1:] or len(raw) == 0:
+            wanted = f"{info.dtype} [n, {', '.join(map(str, info.shape[1:]))}], n > 0"
+            raise ValueError(f"inputs must be {wanted}; got {raw.dtype} {list(raw.shape)}.")
+        return raw
+
+    def _compute(self, steps: Sequence[Step], raw: Array) -> dict[int, Array]:
+        """Run steps in order; index of the tensor -> values."""
+        values = {self.file.inputs[0].index: raw}
+        for step in steps:
+            values[step.output] = _KINDS[step.name](self, step, values)
+        return values
+
+    def _check(self, step: Step) -> None:
+        """Raise UnknownStepError where a step's tensors have types that it is not known for."""
+        if step.name not in _KINDS:
+            step.refuse("this operation is not known", self._tensors)
+        info, source = self._tensors[step.output], self._tensors[step.inputs[0]]
+        if step.name in ("QUANTIZE", "DEQUANTIZE", "RESHAPE"):
+            return
+        bits = info.dtype.itemsize * 8
+        known = step.name == "MAX_POOL_2D" or (step.name, bits) in rounding.ENGINES[self.engine]
+        known |= step.name == "ADD" and bits in addition.ENGINES[self.engine]
+        if info.dtype.name not in ("int8", "int16") or source.dtype != info.dtype:
+            step.refuse(f"{source.dtype} in, {info.dtype} out is not known", self._tensors)
+        if not known:
+            step.refuse(f"{self.engine} has no rule for {info.dtype}", self._tensors)
+        if step.name in ("CONV_2D", "FULLY_CONNECTED"):
+            weights = self._tensors[step.inputs[1]]
+            if weights.dtype != np.int8 or weights.index not in self._constants:
+                step.refuse(f"weights of {weights.dtype} are not known", self._tensors)
+            if weights.zero_points.any():
+                step.refuse("weights with a zero point other than 0", self._tensors)
+        if step.name == "CONV_2D" and weights.shape[3] != source.shape[3]:
+            step.refuse("a convolution in groups is not known", self._tensors)
+
+    def _weights(self, step: Step) -> tuple[Array, Array | None, int]:
+        """Return a layer's weights, its bias or None, and its input's zero point."""
+        source, weight, *rest = step.inputs
+        bias = self._constants[rest[0]] if rest and rest[0] >= 0 else None
+        return self._constants[weight], bias, int(self._tensors[source].zero_points[0])
+
+    def _requantize(self, step: Step, sums: Array) -> Array:
+        """Scale a layer's sums to its output's ruler, as the engine does."""
+        source, weights, output = (
+            self._tensors[index] for index in (*step.inputs[:2], step.output)
+        )
+        return integer.requantize(
+            sums,
+            rounding.ENGINES[self.engine][step.name, output.dtype.itemsize * 8],
+            *(source.scales[0], weights.scales, output.scales[0], int(output.zero_points[0])),
+            dtype=output.dtype,
+            relu=step.relu,
+        )
+
+    def _convolution(self, step: Step, values: Values) -> Array:
+        windows = step.stride, step.padding, step.dilation
+        images, weights = values[step.inputs[0]], self._weights(step)
+        sums = integer.sums_of_convolution(images, *weights, *windows)
+        if step.pool is not None:
+            channels_last = np.moveaxis(sums, 0, -1)
+            pool = step.pool
+            largest = integer.max_pool(channels_last, pool.size, pool.stride, pool.padding)
+            sums = np.moveaxis(largest, -1, 0)
+        return self._requantize(step, sums)
+
+    def _dense(self, step: Step, values: Values) -> Array:
+        weights = self._weights(step)
+        rows = values[step.inputs[0]].reshape(-1, weights[0].shape[1])
+        return self._requantize(step, integer.sums_of_dense(rows, *weights))
+
+    def _max_pool(self, step: Step, values: Values) -> Array:
+        return integer.max_pool(values[step.inputs[0]], step.size, step.stride, step.padding)
+
+    def _add(self, step: Step, values: Values) -> Array:
+        infos = [self._tensors[index] for index in (*step.inputs, step.output)]
+        rulers = [(info.scales[0], int(info.zero_points[0])) for info in infos]
+        first, second = (
+            self._constants[index] if index in self._constants else values[index]
+            for index in step.inputs
+        )
+        rule = addition.ENGINES[self.engine][infos[2].dtype.itemsize * 8]
+        limits = np.iinfo(infos[2].dtype)
+        low = rulers[2][1] if step.relu else limits.min
+        total = np.clip(rule(first, second, *rulers), low, limits.max)
+        return np.asarray(total, infos[2].dtype)
+
+    def _reshape(self, step: Step, values: Values) -> Array:
+        source = values[step.inputs[0]]
+        return source.reshape(len(source), *self._tensors[step.output].shape[1:])
+
+    def _quantize(self, step: Step, values: Values) -> Array:
+        source, info = self._tensors[step.inputs[0]], self._tensors[step.output]
+        raw, limits = values[step.inputs[0]], np.iinfo(info.dtype)
+        if source.dtype == np.float32:
+            steps = rounding.half_away((raw / np.float32(info.scales[0])).astype(np.float64))
+            clipped = np.clip(steps + info.zero_points[0], limits.min, limits.max)
+            return np.asarray(clipped, info.dtype)
+        shift = int(info.zero_points[0] - source.zero_points[0])
+        if source.dtype.itemsize + info.dtype.itemsize != 2 or not _same_ruler(source, info):
+            step.refuse("a change of scale between integers is not known", self._tensors)
+        return (raw.astype(np.int16) + shift).astype(info.dtype)
+
+    def _dequantize(self, step: Step, values: Values) -> Array:
+        info = self._tensors[step.inputs[0]]
+        raw = values[step.inputs[0]].astype(np.float32)  # up to 16 bits: exact
+        return np.asarray(np.float32(info.scales[0]) * (raw - np.float32(info.zero_points[0])))
+
+
+def _same_ruler(source: TensorInfo, info: TensorInfo) -> bool:
+    """Say whether two 8-bit tensors differ only in where their integers begin."""
+    begins = [int(t.zero_points[0]) - int(np.iinfo(t.dtype).min) for t in (source, info)]
+    return bool(source.scales[0] == info.scales[0] and begins[0] == begins[1])
+
+
+def _with_pooled_sums(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps with each pooling that alone reads a convolution merged into it."""
+    readers = [index for step in steps for index in step.inputs]
+    merged: list[Step] = []
+    for step in steps:
+        before = merged[-1] if merged else None
+        if (
+            before is not None
+            and (before.name, step.name) == ("CONV_2D", "MAX_POOL_2D")
+            and step.inputs[0] == before.output
+            and readers.count(before.output) == 1
+        ):
+            merged[-1] = before.pooled_by(step)
+        else:
+            merged.append(step)
+    return merged
+
+
+_KINDS = {
+    "CONV_2D": IntegerNetwork._convolution,
+    "FULLY_CONNECTED": IntegerNetwork._dense,
+    "MAX_POOL_2D": IntegerNetwork._max_pool,
+    "ADD": IntegerNetwork._add,
+    "RESHAPE": IntegerNetwork._reshape,
+    "QUANTIZE": IntegerNetwork._quantize,
+    "DEQUANTIZE": IntegerNetwork._dequantize,
+}

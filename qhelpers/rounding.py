@@ -1,0 +1,186 @@
+"""Requantization: how an engine scales an integer sum back to 8 or 16 bits. A rule is a function.
+
+A layer's integer sum has the scale `input_scale * weight_scale`. To get onto the output's ruler it
+is multiplied with the real multiplier, `input_scale * weight_scale / output_scale`, and rounded.
+Engines do that in different arithmetic, so that one file has several right answers.
+
+Each rule takes sums (whole numbers in any dtype), and float32 scales that spread over them; it
+returns whole numbers before the zero point is added. Where C++ leaves a result undefined, since it
+does not fit 32 bits, a rule raises OverflowError: there the answer depends on the processor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Rule = Callable[[Array, Any, Any, Any], Array]
+
+
+def half_away(real: Any) -> Array:
+    """Round to whole numbers, halves away from zero, as C's `round` does.
+
+    Args:
+        real: float64.
+
+    Returns:
+        Whole numbers in float64.
+    """
+    whole = np.trunc(real)
+    return np.asarray(whole + np.where(np.abs(real - whole) >= 0.5, np.sign(real), 0))
+
+
+def real_multiplier(input_scale: Any, weight_scales: Any, output_scale: Any) -> Array:
+    """Return input_scale * weight_scales / output_scale in float64, as the LiteRT kernels do.
+
+    Args:
+        input_scale: float32, positive, like the others.
+        weight_scales: float32, of any shape.
+        output_scale: float32.
+    """
+    product = np.float64(input_scale) * np.asarray(weight_scales, np.float64)
+    return np.asarray(product / np.float64(output_scale))
+
+
+def quantized_multiplier(real: Any) -> tuple[Array, Array]:
+    """Write real multipliers as integers and shifts, so that no float is needed to apply them.
+
+    Args:
+        real: float64, a scalar or an array.
+
+    Returns:
+        mantissa: int64, 0 or 2**30 to 2**31 - 1.
+        shift: int64, -31 or more; `real` is about mantissa * 2**(shift - 31). A multiplier too
+            small for that becomes (0, 0).
+
+    Raises:
+        ValueError: a multiplier is negative, infinite or NaN.
+
+    Source: `QuantizeMultiplier` in LiteRT; B. Jacob et al. (2018), section 2.2.
+    """
+    real = np.asarray(real, np.float64)
+    if not (np.isfinite(real) & (real >= 0)).all():
+        raise ValueError(f"multipliers must be finite and not negative; got {real}.")
+    fraction, exponent = np.frexp(real)
+    mantissa, shift = half_away(fraction * 2.0**31).astype(np.int64), exponent.astype(np.int64)
+    full = mantissa == 1 << 31  # rounded up to 1.0, which is 0.5 doubled
+    mantissa, shift = np.where(full, 1 << 30, mantissa), shift + full
+    lost = shift < -31
+    return np.where(lost, 0, mantissa), np.where(lost, 0, shift)
+
+
+def gemmlowp(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any) -> Array:
+    """Round twice in integers: once to the upper 32 bits of a doubled product, once in the shift.
+
+    Returns:
+        int64, of the shape of `sums`, which must be within int32.
+
+    Source: the 32-bit `MultiplyByQuantizedMultiplier` in LiteRT; gemmlowp's `fixedpoint.h`.
+    """
+    real = real_multiplier(input_scale, weight_scales, output_scale)
+    return multiply_by_quantized(sums, *quantized_multiplier(real))
+
+
+def multiply_by_quantized(whole: Array, mantissa: Any, shift: Any) -> Array:
+    """Multiply whole numbers with mantissa * 2**(shift - 31), rounding twice: see `gemmlowp`.
+
+    Args:
+        whole: within int32, any dtype.
+        mantissa: as `quantized_multiplier` gives it; of a shape that spreads over `whole`.
+        shift: likewise.
+
+    Returns:
+        int64, of the shape of `whole`.
+    """
+    left, right = np.maximum(shift, 0), np.maximum(-np.asarray(shift), 0)
+    result = whole.astype(np.int64)
+    if left.any():
+        result = _within_int32(result << left)
+    result *= mantissa
+    result += 1 << 30
+    result >>= 31  # the first rounding: a half goes up
+    negative = result < 0
+    result += (1 << right) >> 1
+    np.subtract(result, 1, out=result, where=negative & (right > 0))
+    result >>= right  # the second: a half goes away from zero
+    return result
+
+
+def reduced(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any) -> Array:
+    """Round once in integers, with a multiplier of 16 bits: for the long sums of 16x8.
+
+    Returns:
+        int64, of the shape of `sums`, which must be below 2**47 in size.
+
+    Source: the 64-bit `MultiplyByQuantizedMultiplier` in LiteRT.
+    """
+    real = real_multiplier(input_scale, weight_scales, output_scale)
+    mantissa, shift = quantized_multiplier(real)
+    if (shift > 7).any():
+        raise OverflowError(f"16x8 knows multipliers below 128; got {real.max():g}.")
+    short = np.where(mantissa < 0x7FFF0000, (mantissa + (1 << 15)) >> 16, 0x7FFF)
+    total = 15 - shift
+    return _within_int32((sums.astype(np.int64) * short + (1 << (total - 1))) >> total)
+
+
+def float64(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any) -> Array:
+    """Multiply in float64 and round once, a half away from zero.
+
+    Returns:
+        Whole numbers in float64, of the shape of `sums`.
+
+    Source: `reference_integer_ops::FullyConnectedPerChannel` in LiteRT, the form that takes scales.
+    """
+    real = real_multiplier(input_scale, weight_scales, output_scale)
+    return _within_int32(half_away(sums.astype(np.float64) * real))
+
+
+def float32(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any) -> Array:
+    """Multiply in float32 and round once, a half to the even neighbor.
+
+    Three roundings to float32 come first: of the product of the scales, of the multiplier, and of
+    the sum where it is beyond 2**24.
+
+    Returns:
+        Whole numbers in float32, of the shape of `sums`.
+
+    Source: the `minmax-fp32` kernels in XNNPACK; `init_requantization_scale` of its operators.
+    """
+    product = np.float32(input_scale) * np.asarray(weight_scales, np.float32)
+    scaled = sums.astype(np.float32) * np.asarray(product / np.float32(output_scale), np.float32)
+    return _within_int32(np.rint(scaled, out=scaled))
+
+
+def _within_int32(whole: Array) -> Array:
+    """Return `whole`, or raise where it leaves int32."""
+    if whole.size and (whole.max() >= 2**31 or whole.min() < -(2**31)):
+        raise OverflowError(
+            f"a scaled sum of {max(whole.max(), -whole.min()):,.0f} does not fit int32; "
+            "what an engine makes of it depends on the processor. Are the scales right?"
+        )
+    return whole
+
+
+# Which rule an engine follows: (operation, bits of the activations) -> rule.
+ENGINES: Mapping[str, Mapping[tuple[str, int], Rule]] = MappingProxyType(
+    {
+        "reference": {
+            ("CONV_2D", 8): gemmlowp,
+            ("FULLY_CONNECTED", 8): float64,
+            ("CONV_2D", 16): reduced,
+            ("FULLY_CONNECTED", 16): float64,
+        },
+        "micro": {
+            ("CONV_2D", 8): gemmlowp,
+            ("FULLY_CONNECTED", 8): gemmlowp,
+            ("CONV_2D", 16): reduced,
+            ("FULLY_CONNECTED", 16): reduced,
+        },
+        "xnnpack": {("CONV_2D", 8): float32, ("FULLY_CONNECTED", 8): float32},
+    }
+)

@@ -1,0 +1,194 @@
+"""Whole networks in NumPy against the engines; files that the arithmetic does not know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import one_layer
+import pytest
+from one_layer import Tensor
+
+from qhelpers import digits, keras_cnn, litert, micro, storage
+from qhelpers.integer_network import IntegerNetwork, UnknownStepError
+
+
+@pytest.fixture(scope="module")
+def data() -> digits.Digits:
+    return digits.load(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def files(data: digits.Digits) -> dict[str, bytes]:
+    """The course's networks, trained for a moment: integers matter here, not answers."""
+    made = {}
+    representative = digits.representative(data.train_images, 20)
+    for name, use_bias in (("plain", True), ("dark", False)):
+        model = keras_cnn.build(use_bias)
+        keras_cnn.train(model, data.train_images[:256], data.train_labels[:256], 2, show=False)
+        for recipe in ("int8", "int16x8", "float32", "dynamic_range"):
+            made[f"{name} {recipe}"] = litert.convert(model, recipe, representative)
+    return made
+
+
+def raw_images(content: bytes, data: digits.Digits, count: int) -> Any:
+    floats = digits.to_float(data.test_images[:count])
+    return litert.LiteModel(content).quantize_input(floats)
+
+
+@pytest.mark.parametrize("name", ["plain int8", "dark int8", "plain int16x8", "dark int16x8"])
+def test_every_output_of_every_engine(
+    name: str, files: dict[str, bytes], data: digits.Digits
+) -> None:
+    content = files[name]
+    raw = raw_images(content, data, 400)
+    engines = {"reference": litert.LiteModel(content, engine="reference").run_raw(raw)}
+    default = litert.LiteModel(content).run_raw(raw)
+    engines["xnnpack" if "int8" in name else "reference, by default"] = default
+    if micro.available():
+        engines["micro"] = micro.MicroModel(content).run_raw(raw)
+    for engine, wanted in engines.items():
+        got = IntegerNetwork(content, engine.split(",")[0]).run(raw)
+        assert got.dtype == wanted.dtype
+        assert np.array_equal(got, wanted), f"{engine}: {(got != wanted).sum()} of {got.size}"
+    assert len(np.unique(default)) > 20, "an output that says something"
+
+
+@pytest.mark.parametrize("name", ["plain int8", "dark int16x8"])
+def test_every_layer_of_the_reference_kernels(
+    name: str, files: dict[str, bytes], data: digits.Digits
+) -> None:
+    content = files[name]
+    raw = raw_images(content, data, 50)
+    kept = litert.LiteModel(content, engine="reference", keep_tensors=True)
+    kept.run_raw(raw)
+    layers = IntegerNetwork(content, "reference").layers(raw)
+    assert len(layers) >= 7
+    for tensor, values in layers.items():
+        assert np.array_equal(kept.value(tensor), values), tensor
+
+
+def test_the_engines_do_differ(files: dict[str, bytes], data: digits.Digits) -> None:
+    """Else the tests above would not tell one rule from another."""
+    content = files["plain int8"]
+    raw = raw_images(content, data, 400)
+    answers = [IntegerNetwork(content, e).run(raw) for e in ("reference", "xnnpack")]
+    apart = answers[0].astype(int) - answers[1]
+    assert 0 < np.count_nonzero(apart) < 0.05 * apart.size
+    assert np.abs(apart).max() == 1
+
+
+def test_the_microcontroller_interpreter_is_there_where_its_wheel_exists() -> None:
+    import platform
+    import sys
+
+    if (sys.platform, platform.machine()) == ("linux", "x86_64"):
+        assert micro.available()
+    else:
+        with pytest.raises(ImportError, match="tflite_micro"):
+            micro.MicroModel(b"")
+
+
+@pytest.mark.parametrize("recipe", ["float32", "dynamic_range"])
+def test_floats_are_refused_with_operation_and_tensor(recipe: str, files: dict[str, bytes]) -> None:
+    with pytest.raises(UnknownStepError, match=r"CONV_2D, which makes '.+': float32 in"):
+        IntegerNetwork(files[f"plain {recipe}"], "reference")
+
+
+def test_xnnpack_has_no_16_bits(files: dict[str, bytes]) -> None:
+    with pytest.raises(UnknownStepError, match="xnnpack has no rule for int16"):
+        IntegerNetwork(files["plain int16x8"], "xnnpack")
+
+
+def test_engine_and_inputs_are_checked(files: dict[str, bytes]) -> None:
+    with pytest.raises(ValueError, match="unknown engine 'gpu'; choose one of reference, micro"):
+        IntegerNetwork(files["plain int8"], "gpu")
+    network = IntegerNetwork(files["plain int8"], "xnnpack")
+    for wrong in (np.zeros((1, 28, 28)), np.zeros((0, 28, 28), np.uint8), np.zeros(3, np.uint8)):
+        with pytest.raises(ValueError, match=r"inputs must be uint8 \[n, 28, 28\], n > 0; got"):
+            network.run(wrong)
+    with pytest.raises(ValueError, match=r"not a \.tflite file"):
+        IntegerNetwork(b"no model at all", "xnnpack")
+
+
+def small(**changes: Any) -> dict[str, Any]:
+    """The parts of a one-layer file that is fine, with some of them changed."""
+    parts: dict[str, Any] = {
+        "inputs": Tensor("x", 0.1, 3, shape=(1, 4, 4, 2)),
+        "weights": Tensor("w", [0.1], values=np.ones((1, 2, 2, 2), np.int8)),
+        "bias": Tensor("b", [0.01], values=np.zeros(1, np.int32)),
+        "output": Tensor("y", 0.1, 0, shape=(1, 3, 3, 1)),
+    }
+    return parts | changes
+
+
+def test_weights_with_a_zero_point_are_refused() -> None:
+    content = one_layer.dense(
+        Tensor("x", 0.1, 3, shape=(1, 4)),
+        Tensor("w", [0.1], 3, values=np.ones((2, 4), np.int8)),
+        None,
+        Tensor("y", 0.1, 0, shape=(1, 2)),
+    )
+    with pytest.raises(UnknownStepError, match="zero point other than 0"):
+        IntegerNetwork(content, "xnnpack")
+
+
+def test_a_convolution_in_groups_is_refused() -> None:
+    parts = small(
+        weights=Tensor("w", [0.1, 0.1], values=np.ones((2, 2, 2, 1), np.int8)),
+        bias=Tensor("b", [0.01, 0.01], values=np.zeros(2, np.int32)),
+        output=Tensor("y", 0.1, 0, shape=(1, 3, 3, 2)),
+    )
+    with pytest.raises(UnknownStepError, match="in groups"):
+        IntegerNetwork(one_layer.convolution(**parts), "reference")
+
+
+def test_another_activation_is_refused() -> None:
+    content = one_layer.convolution(**small(), relu=3)  # type: ignore[arg-type]  # ReLU6
+    with pytest.raises(UnknownStepError, match="activation 3 is not known"):
+        IntegerNetwork(content, "reference")
+
+
+def test_another_operation_is_refused() -> None:
+    tensors = Tensor("x", 0.1, 0, shape=(1, 4)), Tensor("y", 1 / 256, -128, shape=(1, 4))
+    options = one_layer.schema.SoftmaxOptionsT()
+    options.beta = 1.0
+    content = one_layer.file("SOFTMAX", [tensors[0]], tensors[1], options)
+    with pytest.raises(UnknownStepError, match="SOFTMAX, which makes 'y': this operation"):
+        IntegerNetwork(content, "reference")
+
+
+def test_a_change_of_scale_between_integers_is_refused() -> None:
+    tensors = Tensor("x", 0.1, 0, shape=(1, 4)), Tensor("y", 0.2, 0, shape=(1, 4))
+    content = one_layer.file("QUANTIZE", [tensors[0]], tensors[1], None)
+    with pytest.raises(UnknownStepError, match="a change of scale"):
+        IntegerNetwork(content, "reference").run(np.zeros((1, 4), np.int8))
+
+
+def test_quantizing_floats_is_that_of_the_engine() -> None:
+    tensors = Tensor("x", dtype=np.float32, shape=(1, 99)), Tensor("y", 0.25, 7, shape=(1, 99))
+    content = one_layer.file("QUANTIZE", [tensors[0]], tensors[1], None)
+    reals = np.random.default_rng(0).normal(0, 20, (5, 99)).astype(np.float32)
+    reals[0] = np.arange(99) / 8  # halves
+    wanted = litert.LiteModel(content, engine="reference").run_raw(reals)
+    assert np.array_equal(IntegerNetwork(content, "reference").run(reals), wanted)
+
+
+def test_microcontrollers_refuse_with_their_own_words(files: dict[str, bytes]) -> None:
+    if not micro.available():
+        return  # that it is missing is checked above
+    with pytest.raises(micro.RefusedError, match="FLOAT32 with filter type: INT8"):
+        micro.MicroModel(files["plain dynamic_range"])
+    with pytest.raises(ValueError, match=r"not a \.tflite file"):
+        micro.MicroModel(b"no model at all")
+    model = micro.MicroModel(files["plain int8"])
+    with pytest.raises(ValueError, match=r"inputs must be uint8 \[n, 28, 28\]"):
+        model.run_raw(np.zeros((1, 28, 28), np.float32))
+    arena = micro.smallest_arena(files["plain int8"])
+    assert arena % 64 == 0
+    # The convolution's input and output are there at once: 28 x 28 + 26 x 26 x 12 bytes.
+    assert 8896 < arena < 20_000
+    micro.MicroModel(files["plain int8"], arena)
+    with pytest.raises(micro.RefusedError):
+        micro.MicroModel(files["plain int8"], arena - 64)
+    assert storage.install_command("micro")
