@@ -30,8 +30,9 @@ class IntegerNetwork:
 
         Args:
             content: the file's bytes, or its path.
-            engine: whose rounding to follow: "reference" (LiteRT's plain kernels), "xnnpack", or
-                "micro" (LiteRT for Microcontrollers).
+            engine: whose rounding to follow: "xnnpack" (LiteRT's default for int8), "optimized"
+                (its default for 16x8), "reference" (its plain kernels), or "micro" (LiteRT for
+                Microcontrollers).
 
         Raises:
             ValueError: unknown engine; or not a .tflite file.
@@ -104,6 +105,9 @@ class IntegerNetwork:
         if step.name not in _KINDS:
             step.refuse("this operation is not known", self._tensors)
         info, source = self._tensors[step.output], self._tensors[step.inputs[0]]
+        left_over = np.prod(info.shape[1:]) % 8 > 0 and source.dtype == np.float32
+        if step.name == "QUANTIZE" and self.engine == "optimized" and left_over:
+            step.refuse("the numbers left over from groups of 8 are not known", self._tensors)
         if step.name in ("QUANTIZE", "DEQUANTIZE", "RESHAPE"):
             return
         bits = info.dtype.itemsize * 8
@@ -133,10 +137,18 @@ class IntegerNetwork:
         source, weights, output = (
             self._tensors[index] for index in (*step.inputs[:2], step.output)
         )
+        rules, bits = rounding.ENGINES[self.engine], output.dtype.itemsize * 8
+        rule = rules[step.name, bits]
+        if step.bias_bits == 32 and (len(step.inputs) < 3 or step.inputs[2] < 0):
+            rule = rules.get((f"{step.name} without bias", bits), rule)
+        scales = source.scales[0], weights.scales
+        if step.name == "FULLY_CONNECTED" and len(weights.scales) == 1 and rule != rounding.float64:
+            # With one scale for the tensor, the kernels multiply the two scales in float32.
+            scales = np.float32(source.scales[0] * weights.scales[0]), np.ones(1, np.float32)
         return integer.requantize(
             sums,
-            rounding.ENGINES[self.engine][step.name, output.dtype.itemsize * 8],
-            *(source.scales[0], weights.scales, output.scales[0], int(output.zero_points[0])),
+            rule,
+            *(*scales, output.scales[0], int(output.zero_points[0])),
             dtype=output.dtype,
             relu=step.relu,
         )
@@ -181,7 +193,7 @@ class IntegerNetwork:
         source, info = self._tensors[step.inputs[0]], self._tensors[step.output]
         raw, limits = values[step.inputs[0]], np.iinfo(info.dtype)
         if source.dtype == np.float32:
-            steps = rounding.half_away((raw / np.float32(info.scales[0])).astype(np.float64))
+            steps = rounding.QUANTIZE[self.engine](raw, info.scales[0])
             clipped = np.clip(steps + info.zero_points[0], limits.min, limits.max)
             return np.asarray(clipped, info.dtype)
         shift = int(info.zero_points[0] - source.zero_points[0])

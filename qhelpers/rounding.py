@@ -86,13 +86,28 @@ def gemmlowp(sums: Array, input_scale: Any, weight_scales: Any, output_scale: An
     return multiply_by_quantized(sums, *quantized_multiplier(real))
 
 
-def multiply_by_quantized(whole: Array, mantissa: Any, shift: Any) -> Array:
+def ruy(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any) -> Array:
+    """Round twice in integers as `gemmlowp` does, but a half goes up the second time, too.
+
+    Returns:
+        int64, of the shape of `sums`, which must be within int32.
+
+    Source: LiteRT's optimized kernels multiply with the library ruy; measured, and as its kernels
+    for ARM have it (`sqrdmulh`, then `srshl`).
+    """
+    real = real_multiplier(input_scale, weight_scales, output_scale)
+    mantissa, shift = quantized_multiplier(real)
+    return multiply_by_quantized(_within_int32(sums), mantissa, shift, away=False)
+
+
+def multiply_by_quantized(whole: Array, mantissa: Any, shift: Any, away: bool = True) -> Array:
     """Multiply whole numbers with mantissa * 2**(shift - 31), rounding twice: see `gemmlowp`.
 
     Args:
         whole: within int32, any dtype.
         mantissa: as `quantized_multiplier` gives it; of a shape that spreads over `whole`.
         shift: likewise.
+        away: the second time, a half goes away from zero; else up.
 
     Returns:
         int64, of the shape of `whole`.
@@ -104,10 +119,10 @@ def multiply_by_quantized(whole: Array, mantissa: Any, shift: Any) -> Array:
     result *= mantissa
     result += 1 << 30
     result >>= 31  # the first rounding: a half goes up
-    negative = result < 0
+    negative = (result < 0) & (right > 0) if away else False
     result += (1 << right) >> 1
-    np.subtract(result, 1, out=result, where=negative & (right > 0))
-    result >>= right  # the second: a half goes away from zero
+    np.subtract(result, 1, out=result, where=negative)
+    result >>= right  # the second
     return result
 
 
@@ -156,6 +171,36 @@ def float32(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any
     return _within_int32(np.rint(scaled, out=scaled))
 
 
+def by_division(reals: Array, scale: Any) -> Array:
+    """Quantize floats: divide in float32, a half away from zero. LiteRT's plain kernels do it so.
+
+    Args:
+        reals: float32.
+        scale: float32.
+
+    Returns:
+        Whole numbers in float64, of the shape of `reals`, before the zero point is added.
+
+    Source: `reference_ops::AffineQuantize` in LiteRT.
+    """
+    return half_away((reals / np.float32(scale)).astype(np.float64))
+
+
+def by_reciprocal(reals: Array, scale: Any) -> Array:
+    """Quantize floats: multiply with the reciprocal in float32, a half to the even neighbor.
+
+    Args:
+        reals: float32.
+        scale: float32.
+
+    Returns:
+        Whole numbers in float32, of the shape of `reals`, before the zero point is added.
+
+    Source: `optimized_ops::AffineQuantize` in LiteRT; `qs8-f32-vcvt` in XNNPACK.
+    """
+    return np.rint(reals * np.float32(1 / np.float64(scale)))
+
+
 def _within_int32(whole: Array) -> Array:
     """Return `whole`, or raise where it leaves int32."""
     if whole.size and (whole.max() >= 2**31 or whole.min() < -(2**31)):
@@ -166,7 +211,8 @@ def _within_int32(whole: Array) -> Array:
     return whole
 
 
-# Which rule an engine follows: (operation, bits of the activations) -> rule.
+# Which rule an engine follows: (operation, bits of the activations) -> rule. "reference" and
+# "optimized" are LiteRT's own kernels: the plain ones, and those it takes where XNNPACK has none.
 ENGINES: Mapping[str, Mapping[tuple[str, int], Rule]] = MappingProxyType(
     {
         "reference": {
@@ -175,6 +221,14 @@ ENGINES: Mapping[str, Mapping[tuple[str, int], Rule]] = MappingProxyType(
             ("CONV_2D", 16): reduced,
             ("FULLY_CONNECTED", 16): float64,
         },
+        "optimized": {
+            ("CONV_2D", 8): ruy,
+            ("FULLY_CONNECTED", 8): ruy,
+            ("CONV_2D", 16): reduced,
+            ("FULLY_CONNECTED", 16): float64,
+            # Only a bias of 64 bits makes it leave ruy.
+            ("FULLY_CONNECTED without bias", 16): ruy,
+        },
         "micro": {
             ("CONV_2D", 8): gemmlowp,
             ("FULLY_CONNECTED", 8): gemmlowp,
@@ -182,5 +236,15 @@ ENGINES: Mapping[str, Mapping[tuple[str, int], Rule]] = MappingProxyType(
             ("FULLY_CONNECTED", 16): reduced,
         },
         "xnnpack": {("CONV_2D", 8): float32, ("FULLY_CONNECTED", 8): float32},
+    }
+)
+
+# How an engine quantizes the floats that go into a file.
+QUANTIZE: Mapping[str, Callable[[Array, Any], Array]] = MappingProxyType(
+    {
+        "reference": by_division,
+        "micro": by_division,
+        "optimized": by_reciprocal,
+        "xnnpack": by_reciprocal,
     }
 )

@@ -13,7 +13,11 @@ import numpy.typing as npt
 
 from qhelpers import silence, storage
 
-_ENGINES = {"xnnpack": "AUTO", "reference": "BUILTIN_REF"}
+_ENGINES = {
+    "xnnpack": "AUTO",
+    "optimized": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
+    "reference": "BUILTIN_REF",
+}
 _IDENTIFIER = b"TFL3"
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 Array = npt.NDArray[Any]
@@ -60,7 +64,8 @@ class TfliteFile:
 
         Args:
             content: the file's bytes, or its path.
-            engine: "xnnpack" (LiteRT's default on a CPU) or "reference" (plain C++ kernels).
+            engine: "xnnpack" (LiteRT's default on a CPU), "optimized" (its own fast kernels, which
+                it takes where XNNPACK has none) or "reference" (plain C++ kernels).
             threads: how many threads may work on one batch.
             keep_tensors: keep every activation for `value`; then all images run as one batch.
                 XNNPACK keeps none of those inside the part it takes over: use "reference".

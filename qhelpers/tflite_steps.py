@@ -11,9 +11,10 @@ from qhelpers.tflite import TensorInfo, TfliteFile
 
 Pair = tuple[int, int]
 
-# Source: Padding and ActivationFunctionType in LiteRT's schema.fbs.
+# Source: Padding, ActivationFunctionType and TensorType in LiteRT's schema.fbs.
 _PADDINGS = {0: "SAME", 1: "VALID"}
 _ACTIVATIONS = {0: False, 1: True}  # NONE, RELU
+_INT64 = 4
 
 
 class UnknownStepError(ValueError):
@@ -29,6 +30,7 @@ class Step:
         inputs, output: indices of tensors; -1 stands for a bias that is not there.
         relu: whether a ReLU is part of it.
         stride, dilation, size, padding: of its windows; `size` for a pooling only.
+        bias_bits: 32 or 64, the type that its bias has or would have.
         pool: a pooling that goes along with it.
     """
 
@@ -40,6 +42,7 @@ class Step:
     dilation: Pair = (1, 1)
     size: Pair = (1, 1)
     padding: str = "VALID"
+    bias_bits: int = 32
     pool: Step | None = None
 
     def pooled_by(self, pool: Step) -> Step:
@@ -93,6 +96,7 @@ def _with_options(step: Step, options: Any, tensors: Mapping[int, TensorInfo]) -
         step,
         relu=_ACTIVATIONS[activation],
         padding=_PADDINGS[padding],
+        bias_bits=64 if getattr(options, "quantizedBiasType", 0) == _INT64 else 32,
         stride=pair("strideH", "strideW"),
         dilation=pair("dilationHFactor", "dilationWFactor"),
         size=pair("filterHeight", "filterWidth"),

@@ -44,7 +44,8 @@ def test_every_output_of_every_engine(
     raw = raw_images(content, data, 400)
     engines = {"reference": litert.LiteModel(content, engine="reference").run_raw(raw)}
     default = litert.LiteModel(content).run_raw(raw)
-    engines["xnnpack" if "int8" in name else "reference, by default"] = default
+    engines["xnnpack" if "int8" in name else "optimized, by default"] = default
+    engines["optimized"] = litert.LiteModel(content, engine="optimized").run_raw(raw)
     if micro.available():
         engines["micro"] = micro.MicroModel(content).run_raw(raw)
     for engine, wanted in engines.items():
@@ -101,7 +102,9 @@ def test_xnnpack_has_no_16_bits(files: dict[str, bytes]) -> None:
 
 
 def test_engine_and_inputs_are_checked(files: dict[str, bytes]) -> None:
-    with pytest.raises(ValueError, match="unknown engine 'gpu'; choose one of reference, micro"):
+    with pytest.raises(
+        ValueError, match="unknown engine 'gpu'; choose one of reference, optimized"
+    ):
         IntegerNetwork(files["plain int8"], "gpu")
     network = IntegerNetwork(files["plain int8"], "xnnpack")
     for wrong in (np.zeros((1, 28, 28)), np.zeros((0, 28, 28), np.uint8), np.zeros(3, np.uint8)):
@@ -165,13 +168,32 @@ def test_a_change_of_scale_between_integers_is_refused() -> None:
         IntegerNetwork(content, "reference").run(np.zeros((1, 4), np.int8))
 
 
-def test_quantizing_floats_is_that_of_the_engine() -> None:
-    tensors = Tensor("x", dtype=np.float32, shape=(1, 99)), Tensor("y", 0.25, 7, shape=(1, 99))
-    content = one_layer.file("QUANTIZE", [tensors[0]], tensors[1], None)
-    reals = np.random.default_rng(0).normal(0, 20, (5, 99)).astype(np.float32)
-    reals[0] = np.arange(99) / 8  # halves
-    wanted = litert.LiteModel(content, engine="reference").run_raw(reals)
-    assert np.array_equal(IntegerNetwork(content, "reference").run(reals), wanted)
+@pytest.mark.parametrize("scale", [0.25, 0.0123, 1 / 255])
+@pytest.mark.parametrize(("dtype", "zero_point"), [(np.int8, 7), (np.int16, 0)])
+def test_quantizing_floats_is_that_of_the_engine(scale: float, dtype: Any, zero_point: int) -> None:
+    wide = 4096
+    source = Tensor("x", dtype=np.float32, shape=(1, wide))
+    output = Tensor("y", scale, zero_point, shape=(1, wide), dtype=dtype)
+    content = one_layer.file("QUANTIZE", [source], output, None)
+    levels = np.random.default_rng(0).uniform(-150, 150, (8, wide)).astype(np.float32)
+    levels[::2] = np.rint(levels[::2]) + np.float32(0.5)  # halves, or next to them
+    reals = levels * np.float32(scale)
+    answers = {}
+    for engine in ("reference", "optimized", *(["xnnpack"] if dtype == np.int8 else [])):
+        answers[engine] = litert.LiteModel(content, engine=engine).run_raw(reals)
+    if micro.available():
+        answers["micro"] = micro.MicroModel(content).run_raw(reals)
+    for engine, wanted in answers.items():
+        got = IntegerNetwork(content, engine).run(reals)
+        assert np.array_equal(got, wanted), f"{engine}: {(got != wanted).sum()} of {got.size}"
+    assert (answers["reference"] != answers["optimized"]).any()
+
+
+def test_floats_that_do_not_come_in_groups_are_refused() -> None:
+    source = Tensor("x", dtype=np.float32, shape=(1, 9))
+    content = one_layer.file("QUANTIZE", [source], Tensor("y", 0.1, shape=(1, 9)), None)
+    with pytest.raises(UnknownStepError, match="left over from groups of 8"):
+        IntegerNetwork(content, "optimized")
 
 
 def test_microcontrollers_refuse_with_their_own_words(files: dict[str, bytes]) -> None:

@@ -99,6 +99,7 @@ def test_halves() -> None:
     quarter = (np.float32(1), np.float32(0.25), np.float32(1))
     # -0.25 becomes 0 and stays; -1.25 x 2 = -2.5 goes up to -2, then -1; -0.5 x ... twice rounded.
     assert rounding.gemmlowp(np.array([-6, -2, 2, 6]), *quarter).tolist() == [-2, -1, 1, 2]
+    assert rounding.ruy(np.array([-6, -2, 2, 6]), *quarter).tolist() == [-1, 0, 1, 2]
     assert rounding.half_away(np.array([0.49999999999999994, -0.5, 2.5])).tolist() == [0, -1, 3]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qhelpers import affine
+from qhelpers import affine, rounding
 from qhelpers.exercises import Verdict, exercise, hint, right
 
 _RANGES = ((-1.5, 4.5), (-2.0, 0.55), (0.0, 5.1), (-7.0, 7.0), (2.0, 5.1), (-3.0, -1.0))
@@ -107,3 +107,37 @@ def distinct_bytes(answer: list[Any], scales: Sequence[float]) -> Verdict:
         return hint("A byte has 256 values, but does this scale let the image reach them?")
     places = [name for name, a, b in zip("ABC", answer, wanted, strict=True) if a != b]
     return hint(f"Not yet for {', '.join(places)}. Quantize all 256 gray values, np.unique, len.")
+
+
+_SUMS = (0, 1000, -1000, 3, -3, 5, -5, 123_456, -123_456, 9_000_000, -9_000_000)
+_MULTIPLIERS = ((3 << 29, -8), (1 << 30, -1), (1_717_986_918, -10))
+
+
+@exercise("03.4", expects="callable")
+def last_step(answer: Callable[[int, int, int, int], Any]) -> Verdict:
+    """Hold a function `(total, mantissa, shift, zero_point) -> int8` against the kernel's."""
+    cases = [(t, m, s, z) for t in _SUMS for m, s in _MULTIPLIERS for z in (-128, 35)]
+    got = [answer(*case) for case in cases]
+    if any(g is ... or g is None for g in got):
+        return hint("The function returns nothing yet: return one integer.")
+    if any(isinstance(g, (float, np.floating)) for g in got):
+        return hint(f"No float, please: got {got[0]!r}. Use >> in place of a division.")
+    exact = [int(rounding.multiply_by_quantized(np.array([t]), m, s)[0]) for t, m, s, _ in cases]
+    zero_points = [z for *_, z in cases]
+    wanted = [max(-128, min(127, e + z)) for e, z in zip(exact, zero_points, strict=True)]
+    if got == wanted:
+        return right(f"Right in all {len(cases)} cases, at both ends and on the halves too.")
+    if got == [e + z for e, z in zip(exact, zero_points, strict=True)]:
+        return hint("Some results do not fit an int8: clip to -128 and 127 at the end.")
+    if got == [max(-128, min(127, e)) for e in exact]:
+        return hint("Where is the zero point? Add it before you clip.")
+    once = [(t * m + (1 << (30 - s))) >> (31 - s) for t, m, s, _ in cases]
+    if got == [max(-128, min(127, o + z)) for o, z in zip(once, zero_points, strict=True)]:
+        return hint("That rounds once. The kernel rounds the upper half first, and then the shift.")
+    down = [((t * m) >> 31) >> -s for t, m, s, _ in cases]
+    if got == [max(-128, min(127, d + z)) for d, z in zip(down, zero_points, strict=True)]:
+        return hint(">> rounds down. Add a half before each of the two shifts.")
+    case, mine, kernel = next(
+        (c, g, w) for c, g, w in zip(cases, got, wanted, strict=True) if g != w
+    )
+    return hint(f"For (total, mantissa, shift, zero_point) = {case} it is {kernel}; got {mine}.")

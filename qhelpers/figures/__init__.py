@@ -17,7 +17,7 @@ __all__ = ["COLORS", "LABELS", "annotated", "bits", "finish", "image", "new", "u
 
 def __getattr__(name: str) -> ModuleType:
     """Import the module of a lesson's figures."""
-    if re.fullmatch(r"lesson\d\d", name):
+    if re.fullmatch(r"lesson\d\d|engines", name):
         module = f"{__name__}.{name}"
         try:
             return importlib.import_module(module)

@@ -41,4 +41,28 @@ WRONG = {
         ("[2, 256]", "One count for each"),
         ("2", "Expected a list"),
     ],
+    "03.4": [
+        ("lambda t, m, s, z: ...", "returns nothing yet"),
+        ("lambda t, m, s, z: t * m / 2 ** (31 - s) + z", "No float"),
+        (
+            "lambda t, m, s, z: z"
+            " + rounding.multiply_by_quantized(np.array([t]), m, s).tolist()[0]",
+            "clip to -128",
+        ),
+        (
+            "lambda t, m, s, z: max(-128, min(127,"
+            " rounding.multiply_by_quantized(np.array([t]), m, s).tolist()[0]))",
+            "Where is the zero point",
+        ),
+        (
+            "lambda t, m, s, z: max(-128, min(127, ((t * m + (1 << (30 - s))) >> (31 - s)) + z))",
+            "rounds once",
+        ),
+        (
+            "lambda t, m, s, z: max(-128, min(127, (((t * m) >> 31) >> -s) + z))",
+            "rounds down",
+        ),
+        ("lambda t, m, s, z: 0", "it is"),
+        ("5", "a function"),
+    ],
 }
