@@ -1,0 +1,191 @@
+"""Runs a float32, float16 or dynamic-range .tflite file in NumPy, bit for bit as its engine does.
+
+Both engines of LiteRT go through the products of a float32 sum one after the other. What differs is
+where they add the bias, first or last, and whether they add with FMA; see `hybrid`.
+
+Sources: XNNPACK, src/f32-igemm and src/f32-gemm; LiteRT, tflite/kernels/internal/reference/conv.h
+and fully_connected.h.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhelpers import hybrid, storage
+from qhelpers.tflite import Operation, TfliteFile
+
+Array = NDArray[Any]
+Floats = NDArray[np.float32]
+
+_BATCH = 100  # images; what is computed with at a time stays in the processor's cache
+_IDLE = ("SHAPE", "STRIDED_SLICE", "PACK", "DEQUANTIZE")  # shapes; float16 constants made wide
+_RELU = 1
+# Which settings each operation is known with; an activation of 0 is none.
+_KNOWN: dict[str, dict[str, tuple[Any, ...]]] = {
+    "RESHAPE": {},
+    "CONV_2D": {
+        "padding": (1,),
+        "strideW": (1,),
+        "strideH": (1,),
+        "dilationWFactor": (1,),
+        "dilationHFactor": (1,),
+        "fusedActivationFunction": (0, _RELU),
+    },
+    "MAX_POOL_2D": {
+        "padding": (1,),
+        "strideW": (2,),
+        "strideH": (2,),
+        "filterWidth": (2,),
+        "filterHeight": (2,),
+        "fusedActivationFunction": (0,),
+    },
+    "FULLY_CONNECTED": {"fusedActivationFunction": (0, _RELU), "weightsFormat": (0,)},
+}
+
+
+def network(file: TfliteFile, images: Floats, fused: bool | None = None) -> Floats:
+    """Run a whole file in the order of operations of its engine.
+
+    Args:
+        file: one input, and each step reads what the step before made: convolutions without
+            padding, 2x2 max-pooling, reshaping, dense layers.
+        images: float32 [n, *the input's shape].
+        fused: as in `hybrid.dense`.
+
+    Returns:
+        float32 [n, outputs].
+
+    Raises:
+        ValueError: an operation, a type or a setting that is not known here, with its names.
+    """
+    images = np.asarray(images, np.float32)
+    parts = [images[n : n + _BATCH] for n in range(0, len(images), _BATCH)]
+    source = file.inputs[0].index
+    for step, settings in zip(file.operations, _settings(file.content), strict=True):
+        if step.name not in _IDLE:
+            _check(file, step, settings, source)
+            source = step.outputs[0]
+            parts = [_step(file, step, settings, part, fused) for part in parts]
+    return np.concatenate(parts)
+
+
+def fused_here(file: TfliteFile, images: Floats, outputs: Floats) -> bool | None:
+    """Find out whether the engine of this machine uses FMA, from what it answered.
+
+    Args:
+        file: as for `network`.
+        images: float32 [n, *the input's shape]; a hundred will do.
+        outputs: float32 [n, outputs], what `file.predict(images)` gave.
+
+    Returns:
+        The value of `fused` with which `network` gives these outputs bit for bit; None where
+        neither does: a processor with code of its own.
+    """
+    usual = file.engine == "xnnpack"
+    for fused in (usual, not usual):
+        if np.array_equal(network(file, images, fused), outputs):
+            return fused
+    return None
+
+
+def float_dense(
+    real: Floats, kernel: Array, bias: Array, engine: str, fused: bool | None = None
+) -> Floats:
+    """Compute a float32 dense layer, product after product; arguments as for `hybrid.dense`."""
+    add, last = hybrid.multiply_add(engine, fused), engine == "reference"
+    total = (
+        np.zeros((len(real), len(kernel)), np.float32) if last else np.tile(bias, (len(real), 1))
+    )
+    for i in range(kernel.shape[1]):
+        total = add(real[:, i, None], kernel[:, i], total)
+    return np.asarray(total + bias if last else total)
+
+
+def convolution(
+    images: Floats, kernel: Array, bias: Array, engine: str, fused: bool | None = None
+) -> Floats:
+    """Compute a float32 convolution without padding, stride 1: tap after tap.
+
+    XNNPACK starts from the bias, the reference kernels add it at the end.
+
+    Args:
+        images: float32 [n, height, width, channels].
+        kernel: float32 [filters, kernel height, kernel width, channels].
+        bias: float32 [filters].
+        engine: "xnnpack" or "reference".
+        fused: as in `hybrid.dense`.
+
+    Returns:
+        float32 [n, height - kernel height + 1, width - kernel width + 1, filters].
+    """
+    add, last = hybrid.multiply_add(engine, fused), engine == "reference"
+    height, width = (images.shape[i] - kernel.shape[i] + 1 for i in (1, 2))
+    result = np.empty((len(images), height, width, len(kernel)), np.float32)
+    for n in range(0, len(images), _BATCH):
+        part = np.moveaxis(images[n : n + _BATCH], 3, 0)  # [channels, n, height, width]
+        for f, weights in enumerate(kernel):
+            start = np.float32(0) if last else bias[f]
+            total = np.full((part.shape[1], height, width), start)
+            for y, x, c in np.ndindex(weights.shape):
+                total = add(part[c, :, y : y + height, x : x + width], weights[y, x, c], total)
+            result[n : n + _BATCH, :, :, f] = total + bias[f] if last else total
+    return result
+
+
+def _settings(content: bytes) -> list[dict[str, Any]]:
+    """Return the settings of every operation of a file: padding, strides, activation..."""
+    schema = storage.require("ai_edge_litert.schema_py_generated", extra="litert")
+    graph = schema.Model.GetRootAs(content, 0).Subgraphs(0)
+    steps = [graph.Operators(i) for i in range(graph.OperatorsLength())]
+    found = [schema.OperatorT.InitFromObj(step).builtinOptions for step in steps]
+    return [vars(settings) if settings else {} for settings in found]
+
+
+def _check(file: TfliteFile, step: Operation, settings: dict[str, Any], source: int) -> None:
+    """Refuse a step that `_step` would compute otherwise than the engine."""
+    name = f"{step.name} (to tensor {file.tensors[step.outputs[0]].name!r})"
+    if step.name not in _KNOWN:
+        raise ValueError(f"{name}: not known here; {', '.join(_KNOWN)} are.")
+    if step.inputs[0] != source:
+        raise ValueError(f"{name}: reads another tensor than the step before it made.")
+    for key, allowed in _KNOWN[step.name].items():
+        if settings[key] not in allowed:
+            raise ValueError(f"{name}: {key} is {settings[key]}; known are {allowed}.")
+    types = {file.tensors[i].dtype.name for i in (step.inputs[0], *step.inputs[2:], *step.outputs)}
+    if types - {"float32", "float16"} and step.name != "RESHAPE":
+        raise ValueError(f"{name}: computes in {', '.join(sorted(types))}, not in float32.")
+
+
+def _constant(file: TfliteFile, index: int) -> Array:
+    """Return a weight or bias; float16 as the float32 that a DEQUANTIZE step makes of it."""
+    for step in file.operations:
+        if step.name == "DEQUANTIZE" and index in step.outputs:
+            return np.asarray(file.value(step.inputs[0]).astype(np.float32))
+    return file.value(index)
+
+
+def _step(
+    file: TfliteFile, step: Operation, settings: dict[str, Any], real: Floats, fused: bool | None
+) -> Floats:
+    """Compute one step for one batch."""
+    if step.name == "RESHAPE":
+        return real.reshape(len(real), *file.tensors[step.outputs[0]].shape[1:])
+    if step.name == "MAX_POOL_2D":
+        n, height, width, channels = real.shape
+        squares = real[:, : height // 2 * 2, : width // 2 * 2]
+        squares = squares.reshape(n, height // 2, 2, width // 2, 2, channels)
+        return np.asarray(squares.max(axis=(2, 4)))
+    kernel, bias = (_constant(file, i) for i in step.inputs[1:])
+    if step.name == "CONV_2D":
+        result = convolution(real, kernel, bias, file.engine, fused)
+    elif kernel.dtype == np.int8:
+        rows = hybrid.quantize_rows(real, file.engine)
+        scales = file.tensors[step.inputs[1]].scales
+        result = hybrid.dense(rows, kernel, scales, bias, file.engine, fused)
+    else:
+        result = float_dense(real, kernel, bias, file.engine, fused)
+    active = settings["fusedActivationFunction"] == _RELU
+    return np.maximum(result, np.float32(0)) if active else result
