@@ -1,19 +1,18 @@
 """The hybrid dense layer of a dynamic-range file in NumPy, rounded where each engine rounds.
 
 A row of activations is quantized when it arrives, int8 is multiplied by int8 and added up in
-int32, and the sum is scaled back to float32. LiteRT's two CPU engines do this in different orders,
-and in floating point the order shows in the last bits. So does a fused multiply-add (FMA), which
-rounds `a * b + c` once: XNNPACK uses it on every CPU that has it, LiteRT's x86-64 reference
-kernels do not.
+int32, and the sum is scaled back to float32. LiteRT's engines do this in different orders, and in
+floating point the order shows in the last bits. So does a fused multiply-add (FMA), which rounds
+`a * b + c` once. A `Path` says what one engine does on one kind of processor.
 
 Sources: XNNPACK, src/xnnpack/quantization.h, src/f32-qs8-vcvt and src/qs8-gemm; LiteRT,
 tflite/kernels/fully_connected.cc, tflite/kernels/internal/optimized/sse_tensor_utils.cc and
-neon_tensor_utils.cc (x86-64 runs its quantization too, translated to SSE).
+neon_tensor_utils.cc (x86-64 runs its quantization too, translated to SSE); KleidiAI's order was
+found by comparing outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +24,37 @@ Floats = NDArray[np.float32]
 
 _LONGEST_ROW = (2**31 - 1) // (255 * 128)  # int32 cannot overflow up to here
 _F32 = np.float32
+
+
+@dataclass(frozen=True)
+class Path:
+    """The order of operations of one engine on one kind of processor.
+
+    Attributes:
+        name: what it is called in print.
+        engine: "xnnpack" or "reference", as for `LiteModel`.
+        fused_sums: sums of float products are added up with FMA.
+        fused_scaling: the bias is added to a scaled int32 sum with FMA.
+        scales_apart: the int32 sum is multiplied by the row's scale, then by the kernel's; else
+            the two scales are multiplied first.
+        halves: a value half way between two integers goes to the "even" one, or "away" from 0.
+    """
+
+    name: str
+    engine: str
+    fused_sums: bool
+    fused_scaling: bool
+    scales_apart: bool
+    halves: str
+
+
+PATHS = (  # an engine's usual path on x86-64 comes first
+    Path("XNNPACK with FMA", "xnnpack", True, True, True, "even"),
+    Path("XNNPACK without FMA", "xnnpack", False, False, True, "even"),
+    Path("XNNPACK with Arm's KleidiAI", "xnnpack", True, False, False, "away"),
+    Path("reference", "reference", False, False, False, "away"),
+    Path("reference with FMA (Arm)", "reference", True, True, False, "away"),
+)
 
 
 @dataclass(frozen=True)
@@ -42,26 +72,39 @@ class Rows:
     zero_point: Array
 
 
-def fma(a: Any, b: Any, c: Any) -> Floats:
-    """Multiply and add with one rounding, as the processor's fused multiply-add.
+def usual(engine: str) -> Path:
+    """Return the path of an engine on x86-64 processors of the last ten years.
+
+    Raises:
+        ValueError: unknown engine.
+    """
+    for path in PATHS:
+        if path.engine == engine:
+            return path
+    raise ValueError(f'unknown engine {engine!r}; choose "xnnpack" or "reference".')
+
+
+def multiply_add(a: Any, b: Any, c: Any, fused: bool) -> Floats:
+    """Compute a * b + c in float32, rounded twice or, fused, once as the processor's FMA.
 
     Args:
         a: float32.
         b: float32, a shape that broadcasts with that of `a`.
         c: float32, likewise.
+        fused: round once; exact for results that are zero or at least 2^-126.
 
     Returns:
-        float32: a * b + c, rounded once; exact for results that are zero or at least 2^-126.
+        float32.
     """
+    if not fused:
+        return np.asarray(a * b + c)
     product = np.multiply(a, b, dtype=np.float64)  # 24 bits times 24 bits: exact in 53
     total = np.asarray(product + c)
     # The sum is rounded to float64 here and to float32 below. Twice is not once only where the
     # first rounding ends half way between two float32: a 1 and 28 zeros at the end of the bits.
     halfway = np.flatnonzero((total.view(np.int64) & (2**29 - 1)) == 2**28)
     if halfway.size:  # if something was rounded off (TwoSum), step back towards the exact sum
-        x, y = (
-            np.broadcast_to(v, total.shape).flat[halfway].astype(np.float64) for v in (product, c)
-        )
+        x, y = (np.broadcast_to(v, total.shape).flat[halfway] for v in (product, np.float64(c)))
         rounded = total.flat[halfway]
         error = (x - (rounded - (rounded - x))) + (y - (rounded - x))
         nudged = np.nextafter(rounded, np.copysign(np.inf, error))
@@ -69,18 +112,18 @@ def fma(a: Any, b: Any, c: Any) -> Floats:
     return total.astype(_F32)
 
 
-def quantize_rows(real: Floats, engine: str) -> Rows:
+def quantize_rows(real: Floats, path: Path) -> Rows:
     """Quantize each row to int8 from its own range, asymmetric; the range always holds 0.
 
     Args:
         real: float32 [n, inputs].
-        engine: "xnnpack" or "reference".
+        path: whose arithmetic.
 
     Returns:
         The rows' integers, scales and zero points.
 
     Raises:
-        ValueError: not float32 rows, or a row whose range float32 cannot divide by 255 and back.
+        ValueError: not float32 rows, or a row whose range is not finite or too small to divide by.
     """
     real = np.asarray(real)
     if real.dtype != _F32 or real.ndim != 2 or not real.shape[1]:
@@ -89,38 +132,41 @@ def quantize_rows(real: Floats, engine: str) -> Rows:
     high = np.maximum(real.max(axis=1), _F32(0))
     with np.errstate(over="ignore", invalid="ignore"):
         width = high - low
-    usable = (width == 0) | ((width >= 1e-36) & (width < np.inf))
-    if not usable.all():
+    bad = np.flatnonzero((width != 0) & ~((width >= 1e-36) & (width < np.inf)))
+    if bad.size:
         raise ValueError(
-            f"a row's range must be 0 or from 1e-36 to 3e38; row {np.argmin(usable)} "
-            f"goes from {low[np.argmin(usable)]} to {high[np.argmin(usable)]}. Rescale the inputs."
+            f"a row's range must be 0 or from 1e-36 to 3e38; row {bad[0]} goes from "
+            f"{low[bad[0]]:g} to {high[bad[0]]:g}. Rescale the inputs."
         )
-    multiply_add(engine, None)
-    quantized = _rows_of_xnnpack if engine == "xnnpack" else _rows_of_reference
-    return quantized(real, low, high, np.where(width == 0, _F32(255), width))
+    width = np.where(width == 0, _F32(255), width)  # a row of zeros: scale 1
+    parameters = _of_xnnpack if path.engine == "xnnpack" else _of_reference
+    scale, levels, zero_point = parameters(low, high, width)
+    steps = real * levels[:, None]
+    if path.halves == "even":
+        whole = np.rint(steps)
+    else:
+        whole = np.trunc(steps + np.copysign(_F32(0.5), steps))
+    values = np.clip(whole + zero_point[:, None], -128, 127)
+    return Rows(values.astype(np.int8), scale, zero_point.astype(np.int32))
 
 
-def _rows_of_xnnpack(real: Floats, low: Floats, high: Floats, width: Floats) -> Rows:
-    """Quantize in float32, halves to even; the zero point from the end that errs less."""
-    levels = _F32(255) / width  # how many levels fit into 1.0
-    from_low, from_high = _F32(-128) - low * levels, _F32(127) - high * levels
-    nearer_low = (low * levels - _F32(128)) + (high * levels + _F32(127)) > 0
-    zero_point = np.rint(np.clip(np.where(nearer_low, from_low, from_high), -128, 127))
-    values = np.clip(np.rint(real * levels[:, None]) + zero_point[:, None], -128, 127)
-    return Rows(values.astype(np.int8), _F32(1) / levels, zero_point.astype(np.int32))
+def _of_xnnpack(low: Floats, high: Floats, width: Floats) -> tuple[Floats, Floats, Array]:
+    """Return scale, levels in 1.0 and zero point: all in float32."""
+    levels = _F32(255) / width
+    below, above = low * levels, high * levels
+    nearer_low = (below - _F32(128)) + (above + _F32(127)) > 0
+    zero_point = np.where(nearer_low, _F32(-128) - below, _F32(127) - above)
+    return _F32(1) / levels, levels, np.rint(np.clip(zero_point, -128, 127))
 
 
-def _rows_of_reference(real: Floats, low: Floats, high: Floats, width: Floats) -> Rows:
-    """Quantize with scale and zero point from float64, halves away from zero."""
+def _of_reference(low: Floats, high: Floats, width: Floats) -> tuple[Floats, Floats, Array]:
+    """Return scale, levels in 1.0 and zero point: in float64, the first two then rounded."""
     exact = width / np.float64(255)
     below, above = low / exact, high / exact
     nearer_low = 128 + np.abs(below) < 127 + np.abs(above)
     zero_point = np.clip(np.where(nearer_low, -128 - below, 127 - above), -128, 127)
-    zero_point = np.trunc(zero_point + np.copysign(0.5, zero_point))
     scale = exact.astype(_F32)
-    steps = real * (_F32(1) / scale)[:, None]
-    values = np.trunc(steps + np.copysign(_F32(0.5), steps)) + zero_point[:, None]
-    return Rows(np.clip(values, -128, 127).astype(np.int8), scale, zero_point.astype(np.int32))
+    return scale, _F32(1) / scale, np.trunc(zero_point + np.copysign(0.5, zero_point))
 
 
 def integer_sums(rows: Rows, kernel: Array) -> Floats:
@@ -144,9 +190,7 @@ def integer_sums(rows: Rows, kernel: Array) -> Floats:
     return (shifted @ kernel.T.astype(np.float64)).astype(_F32)
 
 
-def dense(
-    rows: Rows, kernel: Array, scales: Array, bias: Array, engine: str, fused: bool | None = None
-) -> Floats:
+def dense(rows: Rows, kernel: Array, scales: Array, bias: Array, path: Path) -> Floats:
     """Compute a hybrid dense layer from quantized rows.
 
     Args:
@@ -154,36 +198,12 @@ def dense(
         kernel: int8 [outputs, inputs].
         scales: float32 [outputs], of the kernel.
         bias: float32 [outputs].
-        engine: "xnnpack" or "reference".
-        fused: whether this CPU's code adds with FMA; None means as usual on x86-64.
+        path: whose arithmetic.
 
     Returns:
         float32 [n, outputs].
     """
-    add = multiply_add(engine, fused)
     sums, row_scales = integer_sums(rows, kernel), rows.scale[:, None]
-    if engine == "xnnpack":
-        return add(sums * row_scales, scales, bias)
-    return add(sums, row_scales * scales, bias)
-
-
-def multiply_add(engine: str, fused: bool | None) -> Callable[[Any, Any, Any], Floats]:
-    """Return the function `(a, b, c) -> a * b + c` as an engine computes it.
-
-    Args:
-        engine: "xnnpack" or "reference".
-        fused: whether with FMA; None means as usual on x86-64.
-
-    Raises:
-        ValueError: unknown engine.
-    """
-    if engine not in ("xnnpack", "reference"):
-        raise ValueError(f'unknown engine {engine!r}; choose "xnnpack" or "reference".')
-    if engine == "xnnpack" if fused is None else fused:
-        return fma
-    return _twice_rounded
-
-
-def _twice_rounded(a: Any, b: Any, c: Any) -> Floats:
-    """Multiply, round, add, round."""
-    return np.asarray(a * b + c)
+    if path.scales_apart:
+        return multiply_add(sums * row_scales, scales, bias, path.fused_scaling)
+    return multiply_add(sums, row_scales * scales, bias, path.fused_scaling)

@@ -1,7 +1,8 @@
 """Runs a float32, float16 or dynamic-range .tflite file in NumPy, bit for bit as its engine does.
 
 Both engines of LiteRT go through the products of a float32 sum one after the other. What differs is
-where they add the bias, first or last, and whether they add with FMA; see `hybrid`.
+where they add the bias (XNNPACK first, the reference kernels last) and whether they add with FMA;
+see `hybrid`.
 
 Sources: XNNPACK, src/f32-igemm and src/f32-gemm; LiteRT, tflite/kernels/internal/reference/conv.h
 and fully_connected.h.
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhelpers import hybrid, storage
+from qhelpers.hybrid import Path, multiply_add
 from qhelpers.tflite import Operation, TfliteFile
 
 Array = NDArray[Any]
@@ -46,14 +48,14 @@ _KNOWN: dict[str, dict[str, tuple[Any, ...]]] = {
 }
 
 
-def network(file: TfliteFile, images: Floats, fused: bool | None = None) -> Floats:
+def network(file: TfliteFile, images: Floats, path: Path | None = None) -> Floats:
     """Run a whole file in the order of operations of its engine.
 
     Args:
         file: one input, and each step reads what the step before made: convolutions without
             padding, 2x2 max-pooling, reshaping, dense layers.
         images: float32 [n, *the input's shape].
-        fused: as in `hybrid.dense`.
+        path: whose arithmetic; by default what is usual for the file's engine.
 
     Returns:
         float32 [n, outputs].
@@ -61,6 +63,7 @@ def network(file: TfliteFile, images: Floats, fused: bool | None = None) -> Floa
     Raises:
         ValueError: an operation, a type or a setting that is not known here, with its names.
     """
+    path = path or hybrid.usual(file.engine)
     images = np.asarray(images, np.float32)
     parts = [images[n : n + _BATCH] for n in range(0, len(images), _BATCH)]
     source = file.inputs[0].index
@@ -68,12 +71,12 @@ def network(file: TfliteFile, images: Floats, fused: bool | None = None) -> Floa
         if step.name not in _IDLE:
             _check(file, step, settings, source)
             source = step.outputs[0]
-            parts = [_step(file, step, settings, part, fused) for part in parts]
+            parts = [_step(file, step, settings, part, path) for part in parts]
     return np.concatenate(parts)
 
 
-def fused_here(file: TfliteFile, images: Floats, outputs: Floats) -> bool | None:
-    """Find out whether the engine of this machine uses FMA, from what it answered.
+def path_here(file: TfliteFile, images: Floats, outputs: Floats) -> Path | None:
+    """Find out which path the engine takes on this machine, from what it answered.
 
     Args:
         file: as for `network`.
@@ -81,58 +84,58 @@ def fused_here(file: TfliteFile, images: Floats, outputs: Floats) -> bool | None
         outputs: float32 [n, outputs], what `file.predict(images)` gave.
 
     Returns:
-        The value of `fused` with which `network` gives these outputs bit for bit; None where
-        neither does: a processor with code of its own.
+        The path with which `network` gives these outputs bit for bit; None if there is none in
+        `hybrid.PATHS`: a processor with code of its own.
     """
-    usual = file.engine == "xnnpack"
-    for fused in (usual, not usual):
-        if np.array_equal(network(file, images, fused), outputs):
-            return fused
-    return None
+    paths = (path for path in hybrid.PATHS if path.engine == file.engine)
+    return next((p for p in paths if np.array_equal(network(file, images, p), outputs)), None)
 
 
-def float_dense(
-    real: Floats, kernel: Array, bias: Array, engine: str, fused: bool | None = None
-) -> Floats:
-    """Compute a float32 dense layer, product after product; arguments as for `hybrid.dense`."""
-    add, last = hybrid.multiply_add(engine, fused), engine == "reference"
-    total = (
-        np.zeros((len(real), len(kernel)), np.float32) if last else np.tile(bias, (len(real), 1))
-    )
-    for i in range(kernel.shape[1]):
-        total = add(real[:, i, None], kernel[:, i], total)
-    return np.asarray(total + bias if last else total)
-
-
-def convolution(
-    images: Floats, kernel: Array, bias: Array, engine: str, fused: bool | None = None
-) -> Floats:
+def convolution(images: Floats, kernel: Array, bias: Array, path: Path) -> Floats:
     """Compute a float32 convolution without padding, stride 1: tap after tap.
-
-    XNNPACK starts from the bias, the reference kernels add it at the end.
 
     Args:
         images: float32 [n, height, width, channels].
         kernel: float32 [filters, kernel height, kernel width, channels].
         bias: float32 [filters].
-        engine: "xnnpack" or "reference".
-        fused: as in `hybrid.dense`.
+        path: whose arithmetic.
 
     Returns:
         float32 [n, height - kernel height + 1, width - kernel width + 1, filters].
     """
-    add, last = hybrid.multiply_add(engine, fused), engine == "reference"
+    last = path.engine == "reference"
     height, width = (images.shape[i] - kernel.shape[i] + 1 for i in (1, 2))
     result = np.empty((len(images), height, width, len(kernel)), np.float32)
-    for n in range(0, len(images), _BATCH):
-        part = np.moveaxis(images[n : n + _BATCH], 3, 0)  # [channels, n, height, width]
-        for f, weights in enumerate(kernel):
-            start = np.float32(0) if last else bias[f]
-            total = np.full((part.shape[1], height, width), start)
-            for y, x, c in np.ndindex(weights.shape):
-                total = add(part[c, :, y : y + height, x : x + width], weights[y, x, c], total)
-            result[n : n + _BATCH, :, :, f] = total + bias[f] if last else total
+    channels = np.moveaxis(images, 3, 0)
+    for f, weights in enumerate(kernel):
+        start = np.float32(0) if last else bias[f]
+        total: Floats = np.full((len(images), height, width), start, np.float32)
+        for y, x, c in np.ndindex(weights.shape):
+            taps = channels[c, :, y : y + height, x : x + width]
+            total = multiply_add(taps, weights[y, x, c], total, path.fused_sums)
+        result[..., f] = total + bias[f] if last else total
     return result
+
+
+def float_dense(real: Floats, kernel: Array, bias: Array, path: Path) -> Floats:
+    """Compute a float32 dense layer, product after product.
+
+    Args:
+        real: float32 [n, inputs].
+        kernel: float32 [outputs, inputs].
+        bias: float32 [outputs].
+        path: whose arithmetic.
+
+    Returns:
+        float32 [n, outputs].
+    """
+    last = path.engine == "reference"
+    total = (
+        np.zeros((len(real), len(kernel)), np.float32) if last else np.tile(bias, (len(real), 1))
+    )
+    for i in range(kernel.shape[1]):
+        total = multiply_add(real[:, i, None], kernel[:, i], total, path.fused_sums)
+    return np.asarray(total + bias if last else total)
 
 
 def _settings(content: bytes) -> list[dict[str, Any]]:
@@ -154,9 +157,11 @@ def _check(file: TfliteFile, step: Operation, settings: dict[str, Any], source: 
     for key, allowed in _KNOWN[step.name].items():
         if settings[key] not in allowed:
             raise ValueError(f"{name}: {key} is {settings[key]}; known are {allowed}.")
-    types = {file.tensors[i].dtype.name for i in (step.inputs[0], *step.inputs[2:], *step.outputs)}
-    if types - {"float32", "float16"} and step.name != "RESHAPE":
-        raise ValueError(f"{name}: computes in {', '.join(sorted(types))}, not in float32.")
+    kernels = step.inputs[1:2] if step.name == "CONV_2D" else ()  # a dense one may be int8
+    computed_in = {*step.inputs[:1], *kernels, *step.outputs}
+    types = {file.tensors[i].dtype.name for i in computed_in} - {"float32"}
+    if types and step.name != "RESHAPE":
+        raise ValueError(f"{name}: computes with {', '.join(sorted(types))}, not in float32.")
 
 
 def _constant(file: TfliteFile, index: int) -> Array:
@@ -168,7 +173,7 @@ def _constant(file: TfliteFile, index: int) -> Array:
 
 
 def _step(
-    file: TfliteFile, step: Operation, settings: dict[str, Any], real: Floats, fused: bool | None
+    file: TfliteFile, step: Operation, settings: dict[str, Any], real: Floats, path: Path
 ) -> Floats:
     """Compute one step for one batch."""
     if step.name == "RESHAPE":
@@ -178,14 +183,16 @@ def _step(
         squares = real[:, : height // 2 * 2, : width // 2 * 2]
         squares = squares.reshape(n, height // 2, 2, width // 2, 2, channels)
         return np.asarray(squares.max(axis=(2, 4)))
-    kernel, bias = (_constant(file, i) for i in step.inputs[1:])
+    kernel = _constant(file, step.inputs[1])
+    bias: Array = np.zeros(len(kernel), np.float32)
+    if step.inputs[2:] and step.inputs[2] >= 0:  # -1 stands for a bias that is not there
+        bias = _constant(file, step.inputs[2])
     if step.name == "CONV_2D":
-        result = convolution(real, kernel, bias, file.engine, fused)
+        result = convolution(real, kernel, bias, path)
     elif kernel.dtype == np.int8:
-        rows = hybrid.quantize_rows(real, file.engine)
         scales = file.tensors[step.inputs[1]].scales
-        result = hybrid.dense(rows, kernel, scales, bias, file.engine, fused)
+        result = hybrid.dense(hybrid.quantize_rows(real, path), kernel, scales, bias, path)
     else:
-        result = float_dense(real, kernel, bias, file.engine, fused)
+        result = float_dense(real, kernel, bias, path)
     active = settings["fusedActivationFunction"] == _RELU
     return np.maximum(result, np.float32(0)) if active else result
