@@ -98,13 +98,14 @@ def multiply_add(a: Any, b: Any, c: Any, fused: bool) -> Floats:
     """
     if not fused:
         return np.asarray(a * b + c)
-    product = np.multiply(a, b, dtype=np.float64)  # 24 bits times 24 bits: exact in 53
+    a, b, c = (np.asarray(value, np.float64) for value in (a, b, c))
+    product = a * b  # 24 bits times 24 bits: exact in 53
     total = np.asarray(product + c)
     # The sum is rounded to float64 here and to float32 below. Twice is not once only where the
     # first rounding ends half way between two float32: a 1 and 28 zeros at the end of the bits.
     halfway = np.flatnonzero((total.view(np.int64) & (2**29 - 1)) == 2**28)
     if halfway.size:  # if something was rounded off (TwoSum), step back towards the exact sum
-        x, y = (np.broadcast_to(v, total.shape).flat[halfway] for v in (product, np.float64(c)))
+        x, y = (np.broadcast_to(v, total.shape).flat[halfway] for v in (product, c))
         rounded = total.flat[halfway]
         error = (x - (rounded - (rounded - x))) + (y - (rounded - x))
         nudged = np.nextafter(rounded, np.copysign(np.inf, error))

@@ -22,7 +22,7 @@ from qhelpers.tflite import Operation, TfliteFile
 Array = NDArray[Any]
 Floats = NDArray[np.float32]
 
-_BATCH = 100  # images; what is computed with at a time stays in the processor's cache
+_BATCH = 100  # images at a time: what is computed with stays in the cache
 _IDLE = ("SHAPE", "STRIDED_SLICE", "PACK", "DEQUANTIZE")  # shapes; float16 constants made wide
 _RELU = 1
 # Which settings each operation is known with; an activation of 0 is none.
@@ -106,14 +106,15 @@ def convolution(images: Floats, kernel: Array, bias: Array, path: Path) -> Float
     last = path.engine == "reference"
     height, width = (images.shape[i] - kernel.shape[i] + 1 for i in (1, 2))
     result = np.empty((len(images), height, width, len(kernel)), np.float32)
-    channels = np.moveaxis(images, 3, 0)
-    for f, weights in enumerate(kernel):
-        start = np.float32(0) if last else bias[f]
-        total: Floats = np.full((len(images), height, width), start, np.float32)
-        for y, x, c in np.ndindex(weights.shape):
-            taps = channels[c, :, y : y + height, x : x + width]
-            total = multiply_add(taps, weights[y, x, c], total, path.fused_sums)
-        result[..., f] = total + bias[f] if last else total
+    for n in range(0, len(images), _BATCH):
+        part = np.moveaxis(images[n : n + _BATCH], 3, 0)  # [channels, block, height, width]
+        for f, weights in enumerate(kernel):
+            start = np.float32(0) if last else bias[f]
+            total: Floats = np.full((part.shape[1], height, width), start, np.float32)
+            for y, x, c in np.ndindex(weights.shape):
+                taps = part[c, :, y : y + height, x : x + width]
+                total = multiply_add(taps, weights[y, x, c], total, path.fused_sums)
+            result[n : n + _BATCH, :, :, f] = total + bias[f] if last else total
     return result
 
 
