@@ -122,7 +122,7 @@ def engine_errors(differences: Mapping[str, Array]) -> None:
     medians = {name: float(np.median(values)) for name, values in differences.items()}
     best = min(medians, key=lambda name: medians[name])
     _, axes = style.new(
-        title=f"Whose arithmetic is it? {'Equal' if not medians[best] else 'By far the closest'}: "
+        title=f"Whose arithmetic is it? {'No difference' if not medians[best] else 'Closest'}: "
         f"{best}",
         height=0.8 + 0.75 * len(differences),
     )
@@ -152,9 +152,9 @@ def engines_apart(apart: Array, moved: Array) -> None:
         moved: bool [images], whether an int8 activation of the image differs between them.
     """
     count = int(moved.sum())
-    more = f"one int8 level more in {count} of {len(moved):,}" if count else "nothing else"
+    more = f"one int8 level more in {count} of them" if count else "nothing else"
     _, axes = style.new(title=f"Between the engines: rounding in all images, {more}", height=3.0)
-    edges = np.geomspace(1e-8, 1e-1, 71)
+    edges = np.geomspace(1e-8, 1e-1, 29)
     groups = {
         "images with equal int8 activations": (apart[~moved], "dynamic_range"),
         "images with one that moved": (apart[moved], "int8"),
