@@ -52,6 +52,8 @@ def test_every_output_bit_for_bit(
     opened = litert.LiteModel(files[recipe], engine)
     assert ("int8" in opened.stored()) == (recipe == "dynamic_range")
     theirs = opened.predict(images)
+    threaded = litert.LiteModel(files[recipe], engine, threads=2).predict(images)
+    np.testing.assert_array_equal(threaded, theirs)
     path = replay.path_here(opened, images[:100], theirs[:100])
     print(f"{engine}: {path.name if path else 'a path of its own'}")
     ours = replay.network(opened, images, path)
