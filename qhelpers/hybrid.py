@@ -194,8 +194,8 @@ def integer_sums(rows: Rows, kernel: Array) -> Floats:
 def dense(rows: Rows, kernel: Array, scales: Array, bias: Array, path: Path) -> Floats:
     """Compute a hybrid dense layer from quantized rows.
 
-    One thing is not repeated here: LiteRT's x86-64 reference kernel adds up the weights of an output
-    in int16, eight sums at a time. With more than 2,064 inputs, and weights nearly all of which are
+    One thing is not repeated here: LiteRT's x86-64 reference kernel adds up an output's weights in
+    int16, eight sums at a time. With more than 2,064 inputs, and weights nearly all of which are
     127, these overflow and its answer is wrong by far.
 
     Args:
