@@ -122,7 +122,8 @@ def engine_errors(differences: Mapping[str, Array]) -> None:
     medians = {name: float(np.median(values)) for name, values in differences.items()}
     best = min(medians, key=lambda name: medians[name])
     _, axes = style.new(
-        title=f"Whose arithmetic is it? By far the closest: {best}",
+        title=f"Whose arithmetic is it? {'No difference' if not medians[best] else 'Closest'}: "
+        f"{best}",
         height=0.8 + 0.75 * len(differences),
     )
     colors = ("float32", "pytorch", "dynamic_range")
@@ -131,11 +132,40 @@ def engine_errors(differences: Mapping[str, Array]) -> None:
         spread = row + np.linspace(-0.3, 0.3, len(shown))
         color = style.COLORS[colors[row % len(colors)]]
         axes.plot(shown, spread, ".", markersize=2, color=color, alpha=0.6)
-        axes.vlines(medians[name], row - 0.36, row + 0.36, color=style.COLORS["error"])
+        axes.vlines(max(medians[name], 1e-9), row - 0.36, row + 0.36, color=style.COLORS["error"])
     axes.set(xscale="log", xlabel="|logit - engine's logit| (log scale); line: median")
+    if min(medians.values()) < 1e-9:
+        axes.set_xticks([1e-9, *10.0 ** np.arange(-7, 2, 2)])
+        axes.set_xticklabels(["0", *(f"$10^{{{power}}}$" for power in range(-7, 2, 2))])
+        axes.minorticks_off()
     axes.set(yticks=range(len(differences)), yticklabels=list(differences))
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
+    style.finish()
+
+
+def engines_apart(apart: Array, moved: Array) -> None:
+    """Draw how far the two engines' logits lie from each other.
+
+    Args:
+        apart: [images, outputs], |one engine's logit - the other's|.
+        moved: bool [images], whether an int8 activation of the image differs between them.
+    """
+    count = int(moved.sum())
+    more = f"one int8 level more in {count} of them" if count else "nothing else"
+    _, axes = style.new(title=f"Between the engines: rounding in all images, {more}", height=3.0)
+    edges = np.geomspace(1e-8, 1e-1, 29)
+    groups = {
+        "images with equal int8 activations": (apart[~moved], "dynamic_range"),
+        "images with one that moved": (apart[moved], "int8"),
+    }
+    for name, (values, color) in groups.items():
+        shown = values[values > 0]
+        if shown.size:
+            axes.hist(shown, bins=list(edges), color=style.COLORS[color], label=name)
+    axes.set(xscale="log", yscale="log", ylabel="logits (log scale)")
+    axes.set(xlabel="|XNNPACK's logit - reference's logit| (log scale); equal ones left out")
+    axes.legend(loc="upper right")
     style.finish()
 
 
