@@ -18,8 +18,8 @@ from qhelpers import course, digits, evaluate, storage
 Row = dict[str, Any]
 
 
-def measured(module: str, which: str) -> dict[str, float]:
-    command = [sys.executable, "-m", f"benchmarks.{module}", which]
+def measured(module: str, *which: str) -> dict[str, float]:
+    command = [sys.executable, "-m", f"benchmarks.{module}", *which]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     result: dict[str, float] = json.loads(out.strip().splitlines()[-1])
     return result
@@ -45,6 +45,14 @@ def training() -> Iterator[Row]:
     usual, ours = measured("torch_training", "usual"), measured("torch_training", "course")
     faster = usual["seconds"] / ours["seconds"]
     yield row("training the PyTorch network, against DataLoader", faster, 5, "x", at_least=True)
+
+
+def integers() -> Iterator[Row]:
+    taken = measured("integer_network")
+    faster = taken["reference"] / taken["NumPy, reference"]
+    yield row("int8 in NumPy, against LiteRT's reference kernels", faster, 1, "x", at_least=True)
+    slower = taken["NumPy, xnnpack"] / taken["xnnpack"]
+    yield row("int8 in NumPy, its time over XNNPACK's", slower, 3, "x", at_least=False)
 
 
 def notebooks() -> Iterator[Row]:
@@ -89,7 +97,7 @@ def main() -> None:
     data = digits.load(quiet=True)
     print(f"{data.source}; {evaluate.cpu_name()}, {os.cpu_count()} CPUs\n", flush=True)
     rows = []
-    for part in (imports, training, notebooks):
+    for part in (imports, training, integers, notebooks):
         for entry in part():
             rows.append(entry)
             verdict = "reached" if entry["reached"] else "NOT REACHED"

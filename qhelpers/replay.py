@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qhelpers import hybrid, storage
+from qhelpers import hybrid, tflite_steps
 from qhelpers.hybrid import Path, multiply_add
 from qhelpers.tflite import Operation, TfliteFile
 
@@ -67,7 +67,7 @@ def network(file: TfliteFile, images: Floats, path: Path | None = None) -> Float
     images = np.asarray(images, np.float32)
     parts = [images[n : n + _BATCH] for n in range(0, len(images), _BATCH)]
     source = file.inputs[0].index
-    for step, settings in zip(file.operations, _settings(file.content), strict=True):
+    for step, settings in zip(file.operations, tflite_steps.settings(file.content), strict=True):
         if step.name not in _IDLE:
             _check(file, step, settings, source)
             source = step.outputs[0]
@@ -137,15 +137,6 @@ def float_dense(real: Floats, kernel: Array, bias: Array, path: Path) -> Floats:
     for i in range(kernel.shape[1]):
         total = multiply_add(real[:, i, None], kernel[:, i], total, path.fused_sums)
     return np.asarray(total + bias if last else total)
-
-
-def _settings(content: bytes) -> list[dict[str, Any]]:
-    """Return the settings of every operation of a file: padding, strides, activation..."""
-    schema = storage.require("ai_edge_litert.schema_py_generated", extra="litert")
-    graph = schema.Model.GetRootAs(content, 0).Subgraphs(0)
-    steps = [graph.Operators(i) for i in range(graph.OperatorsLength())]
-    found = [schema.OperatorT.InitFromObj(step).builtinOptions for step in steps]
-    return [vars(settings) if settings else {} for settings in found]
 
 
 def _check(file: TfliteFile, step: Operation, settings: dict[str, Any], source: int) -> None:

@@ -54,6 +54,21 @@ class Step:
         raise UnknownStepError(f"{self.name}, which makes {tensors[self.output].name!r}: {why}.")
 
 
+def settings(content: bytes) -> list[dict[str, Any]]:
+    """Return the options of every operation of a .tflite file, in running order.
+
+    Args:
+        content: the file's bytes.
+
+    Returns:
+        For each operation the names of LiteRT's schema and their values; empty where it has none.
+    """
+    schema = storage.require("ai_edge_litert.schema_py_generated", extra="litert")
+    graph = schema.ModelT.InitFromPackedBuf(content, 0).subgraphs[0]
+    found = [operation.builtinOptions for operation in graph.operators]
+    return [vars(options) if options else {} for options in found]
+
+
 def read(file: TfliteFile) -> list[Step]:
     """Return the operations that compute numbers, in running order.
 
@@ -62,41 +77,38 @@ def read(file: TfliteFile) -> list[Step]:
     Raises:
         UnknownStepError: an option is not known here.
     """
-    schema = storage.require("ai_edge_litert.schema_py_generated", extra="litert")
-    model = schema.ModelT.InitFromPackedBuf(file.content, 0)
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if name[0] != "_"}
     tensors = {tensor.index: tensor for tensor in file.tensors}
     steps = []
-    for operation in model.subgraphs[0].operators:
-        code = model.operatorCodes[operation.opcodeIndex]
-        name = names.get(max(code.builtinCode, code.deprecatedBuiltinCode), "an unknown operation")
-        step = Step(name, tuple(map(int, operation.inputs)), int(operation.outputs[0]))
+    for operation, options in zip(file.operations, settings(file.content), strict=True):
+        step = Step(operation.name, operation.inputs, operation.outputs[0])
         info = tensors[step.output]
         if info.dtype.kind in "iu" and not len(info.scales):
             continue
-        steps.append(_with_options(step, operation.builtinOptions, tensors))
+        steps.append(_with_options(step, options, tensors))
     return steps
 
 
-def _with_options(step: Step, options: Any, tensors: Mapping[int, TensorInfo]) -> Step:
+def _with_options(
+    step: Step, options: Mapping[str, Any], tensors: Mapping[int, TensorInfo]
+) -> Step:
     """Return a step with what its options say."""
-    activation = getattr(options, "fusedActivationFunction", 0)
-    padding = getattr(options, "padding", 1)
+    activation = options.get("fusedActivationFunction", 0)
+    padding = options.get("padding", 1)
     if activation not in _ACTIVATIONS:
         step.refuse(f"activation {activation} is not known, only none and ReLU", tensors)
     if padding not in _PADDINGS:
         step.refuse(f"padding {padding} is not known, only SAME and VALID", tensors)
-    if getattr(options, "weightsFormat", 0) != 0:
+    if options.get("weightsFormat", 0) != 0:
         step.refuse("shuffled weights are not known", tensors)
 
     def pair(down: str, across: str) -> Pair:
-        return int(getattr(options, down, 1)), int(getattr(options, across, 1))
+        return int(options.get(down, 1)), int(options.get(across, 1))
 
     return replace(
         step,
         relu=_ACTIVATIONS[activation],
         padding=_PADDINGS[padding],
-        bias_bits=64 if getattr(options, "quantizedBiasType", 0) == _INT64 else 32,
+        bias_bits=64 if options.get("quantizedBiasType", 0) == _INT64 else 32,
         stride=pair("strideH", "strideW"),
         dilation=pair("dilationHFactor", "dilationWFactor"),
         size=pair("filterHeight", "filterWidth"),
