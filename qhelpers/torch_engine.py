@@ -37,32 +37,34 @@ def paths(engine: str) -> list[Path]:
 
 
 def read(network: nn.Module) -> dict[str, Layer]:
-    """Read the layers of a converted network, a chain that begins with a QuantStub.
+    """Read the linear layers of a converted network.
 
     Args:
-        network: its children in the order in which they run.
+        network: a chain; its linear layers in the order in which they run.
 
     Returns:
         name -> layer, in that order.
 
     Raises:
-        ValueError: a layer of a kind that is not known here, or nothing that quantizes the input.
+        ValueError: a layer of another kind, or not one place where the input is quantized.
     """
     from torch.ao.nn import intrinsic, quantized
 
     layers: dict[str, Layer] = {}
-    scale, zero_point = None, 0
+    stubs = [m for m in network.children() if isinstance(m, quantized.Quantize)]
+    if len(stubs) != 1:
+        raise ValueError(
+            f"a converted network quantizes its input in one place; this one does in {len(stubs)}."
+        )
+    scale, zero_point = float(stubs[0].scale), int(stubs[0].zero_point)
     for name, child in network.named_children():
-        if isinstance(child, quantized.Quantize):
-            scale, zero_point = float(child.scale), int(child.zero_point)
-        elif isinstance(child, quantized.Linear) and scale is not None:
+        if isinstance(child, quantized.Linear):
             relu = isinstance(child, intrinsic.quantized.LinearReLU)
             layers[name] = _layer(name, child, scale, zero_point, relu)
             scale, zero_point = layers[name].scale, layers[name].zero_point
-        elif type(child).__name__ not in ("Identity", "DeQuantize"):
+        elif type(child).__name__ not in ("Quantize", "Identity", "DeQuantize"):
             raise ValueError(
-                f"{name} is a {type(child).__name__}: of a converted network only Quantize, then "
-                "Linear and LinearReLU can be read."
+                f"{name} is a {type(child).__name__}: only int8 Linear and LinearReLU are known."
             )
     return layers
 
