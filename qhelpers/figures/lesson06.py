@@ -205,3 +205,49 @@ def latencies(batches: Mapping[int, Mapping[str, evaluate.Latency]]) -> None:
     axes.legend(loc="upper center", ncols=len(models))
     axes.grid(visible=False, axis="x")
     style.finish()
+
+
+def far_from_exact(away: Mapping[str, Array], parted: Mapping[str, int]) -> None:
+    """Draw how far each engine's levels are from exact ones before they are rounded to integers.
+
+    Args:
+        away: engine -> distances in levels.
+        parted: engine -> how many bytes differ from those of exact levels.
+    """
+    median = {name: float(np.median(distances)) for name, distances in away.items()}
+    worst = max(median, key=lambda name: median[name])
+    others = max(value for name, value in median.items() if name != worst)
+    title = (
+        f"Before rounding, {worst} is {median[worst] / others:.0f} times as far off as the others"
+    )
+    _, axes = style.new(1, 1, title, height=3.0)
+    bins = np.geomspace(1e-9, 1e-2, 71)
+    colors = (style.COLORS["int16x8"], style.COLORS["float16"], style.COLORS["int8"])
+    for (name, distances), color in zip(away.items(), colors, strict=True):
+        weights = np.full(distances.size, 100 / distances.size)
+        label = f"{name}: {parted[name]} of {distances.size:,} bytes differ"
+        axes.hist(distances, bins, weights=weights, histtype="step", color=color, lw=2, label=label)
+    axes.set_xscale("log")
+    axes.set_xlabel("distance from exact arithmetic, in levels (log)")
+    axes.set_ylabel("% of values")
+    axes.legend(loc="upper left")
+    style.finish()
+
+
+def overflow(errors: Mapping[tuple[str, str], float]) -> None:
+    """Draw the error of the logits for 8 and 7 bits, added in 32 bits or, in pairs, in 16.
+
+    Args:
+        errors: (bits of the activations, bits of the sums) -> mean error of a logit.
+    """
+    title = "Pairs of products in 16 bits: 8-bit activations lose, 7-bit ones do not"
+    _, axes = style.new(1, 1, title, height=2.7)
+    names = [f"{bits}, added in {width}" for bits, width in errors]
+    colors = [style.COLORS["int16x8" if bits == "8 bits" else "int8"] for bits, _ in errors]
+    bars = axes.barh(names, list(errors.values()), color=colors, height=0.6)
+    axes.bar_label(bars, fmt="%.3f", padding=3)
+    axes.set_xlabel("mean error of a logit (shorter is better)")
+    axes.invert_yaxis()
+    axes.set_xlim(0, max(errors.values()) * 1.15)
+    axes.grid(visible=False, axis="y")
+    style.finish()
