@@ -170,7 +170,7 @@ def met(engine: str) -> Path:
         if all(np.array_equal(linear(x, layer, path), outputs) for x, layer, outputs in cases):
             return path
     raise ValueError(
-        f"here the engine {engine} takes a path that is not known: its integers are none of "
-        + ", ".join(str(path) for path in paths(engine))
+        f"here the engine {engine} takes a path that is not known. Known are: it "
+        + "; ".join(str(path) for path in paths(engine))
         + "."
     )

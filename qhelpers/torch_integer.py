@@ -82,7 +82,9 @@ class Path:
     saturating: bool = False
 
     def __str__(self) -> str:
-        return f"{self.rounding}; pairs of products in {16 if self.saturating else 32} bits"
+        """Say it in words."""
+        width = 16 if self.saturating else 32
+        return f"rounds as {self.rounding}, adds pairs of products in {width} bits"
 
 
 def quantize_input(real: Array, scale: float, zero_point: int) -> NDArray[np.uint8]:

@@ -215,18 +215,15 @@ def far_from_exact(away: Mapping[str, Array], parted: Mapping[str, int]) -> None
         parted: engine -> how many bytes differ from those of exact levels.
     """
     median = {name: float(np.median(distances)) for name, distances in away.items()}
-    worst = max(median, key=lambda name: median[name])
-    others = max(value for name, value in median.items() if name != worst)
-    title = (
-        f"Before rounding, {worst} is {median[worst] / others:.0f} times as far off as the others"
-    )
+    *_, second, worst = sorted(median, key=lambda name: median[name])
+    title = f"{worst} is {median[worst] / median[second]:.0f} times as far from exact as the others"
     _, axes = style.new(1, 1, title, height=3.0)
-    bins = np.geomspace(1e-9, 1e-2, 71)
-    colors = (style.COLORS["int16x8"], style.COLORS["float16"], style.COLORS["int8"])
-    for (name, distances), color in zip(away.items(), colors, strict=True):
-        weights = np.full(distances.size, 100 / distances.size)
+    bins = np.geomspace(1e-9, max(d.max() for d in away.values()) * 1.1, 70)
+    for (name, distances), color in zip(away.items(), ("int16x8", "float16", "int8"), strict=True):
         label = f"{name}: {parted[name]} of {distances.size:,} bytes differ"
-        axes.hist(distances, bins, weights=weights, histtype="step", color=color, lw=2, label=label)
+        weights = np.full(distances.size, 100 / distances.size)
+        look = {"color": style.COLORS[color], "lw": 2, "histtype": "step"}
+        axes.hist(distances, bins, weights=weights, label=label, **look)
     axes.set_xscale("log")
     axes.set_xlabel("distance from exact arithmetic, in levels (log)")
     axes.set_ylabel("% of values")
@@ -238,12 +235,12 @@ def overflow(errors: Mapping[tuple[str, str], float]) -> None:
     """Draw the error of the logits for 8 and 7 bits, added in 32 bits or, in pairs, in 16.
 
     Args:
-        errors: (bits of the activations, bits of the sums) -> mean error of a logit.
+        errors: bits of activations and of sums -> mean error of a logit.
     """
-    title = "Pairs of products in 16 bits: 8-bit activations lose, 7-bit ones do not"
+    title = "Pairs of products added in 16 bits: 8-bit activations lose, 7-bit ones do not"
     _, axes = style.new(1, 1, title, height=2.7)
     names = [f"{bits}, added in {width}" for bits, width in errors]
-    colors = [style.COLORS["int16x8" if bits == "8 bits" else "int8"] for bits, _ in errors]
+    colors = [style.COLORS["int16x8" if "8" in bits else "int8"] for bits, _ in errors]
     bars = axes.barh(names, list(errors.values()), color=colors, height=0.6)
     axes.bar_label(bars, fmt="%.3f", padding=3)
     axes.set_xlabel("mean error of a logit (shorter is better)")
