@@ -216,14 +216,14 @@ def far_from_exact(away: Mapping[str, Array], parted: Mapping[str, int]) -> None
     """
     median = {name: float(np.median(distances)) for name, distances in away.items()}
     *_, second, worst = sorted(median, key=lambda name: median[name])
-    title = f"{worst} is {median[worst] / median[second]:.0f} times as far from exact as the others"
+    times = f"{median[worst] / median[second]:.0f} times"
+    title = f"Before rounding, {worst} is {times} as far from exact as the others"
     _, axes = style.new(1, 1, title, height=3.0)
     bins = np.geomspace(1e-9, max(d.max() for d in away.values()) * 1.1, 70)
     for (name, distances), color in zip(away.items(), ("int16x8", "float16", "int8"), strict=True):
         label = f"{name}: {parted[name]} of {distances.size:,} bytes differ"
-        weights = np.full(distances.size, 100 / distances.size)
-        look = {"color": style.COLORS[color], "lw": 2, "histtype": "step"}
-        axes.hist(distances, bins, weights=weights, label=label, **look)
+        look = {"color": style.COLORS[color], "lw": 2, "histtype": "step", "label": label}
+        axes.hist(distances, bins, weights=np.full(distances.size, 100 / distances.size), **look)
     axes.set_xscale("log")
     axes.set_xlabel("distance from exact arithmetic, in levels (log)")
     axes.set_ylabel("% of values")
