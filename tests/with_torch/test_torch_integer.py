@@ -297,16 +297,11 @@ def test_fused_rounds_once(a, b, c):
     assert torch_integer._fused(a, b, c)[0] == expected
 
 
-def test_fused_where_rounding_twice_would_fail():
-    a, b = np.array([2**-40, 1 + 2**-23], np.float32), np.array([2**-24, 2**-24], np.float32)
-    c = np.array([1 + 2**-23, 2**-80], np.float32)
-    half = np.array([2**-24], np.float32)  # c + half is a tie; the product decides it
-    total = torch_integer._fused(a[:1], b[:1], c[:1] + half)
-    assert total[0] == nearest_float32(Fraction(2) ** -64 + Fraction(float((c[:1] + half)[0])))
-    tie = torch_integer._fused(np.float32([1 + 2**-12]), np.float32([2**-24 - 2**-36]), c[:1])
-    assert tie[0] == nearest_float32(
-        Fraction(1 + 2**-12) * Fraction(2**-24 - 2**-36) + Fraction(float(c[0]))
-    )
+def test_fused_where_rounding_twice_fails():
+    # a * b is 2^-54 short of 2^-24, and 2^-24 is half of the last bit of c: float64 loses the rest.
+    a, b, c = np.array([[1 - 2**-15], [2**-24 + 2**-39], [1 + 2**-23]], np.float32)
+    assert (a.astype(np.float64) * b + c).astype(np.float32) == 1 + 2**-22
+    assert torch_integer._fused(a, b, c) == 1 + 2**-23
 
 
 @pytest.mark.parametrize(
