@@ -89,3 +89,31 @@ def real_bytes(answer: int) -> Verdict:
     if answer > weights + 4 * biases:
         return hint("Too many: count the numbers only, without scales, names and the file around.")
     return hint("Too few: two layers, each with weights (one byte) and biases (four bytes).")
+
+
+@exercise("06.4", int)
+def requantized(
+    answer: int,
+    total: int,
+    bias: float,
+    input_scale: float,
+    weight_scale: float,
+    scale: float,
+    zero_point: int,
+) -> Verdict:
+    """Check one output byte, computed from a 32-bit sum."""
+    step = input_scale * weight_scale
+    exact = (total + bias / step) * (step / scale)
+    hints = {
+        int(exact) + zero_point: "Truncated? Round to the nearest integer.",
+        round(exact): "The zero point is missing: real 0 is not the integer 0 here.",
+        round(total * step / scale) + zero_point: "Where is the bias? In units of the sum it is "
+        "bias / (input_scale * weight_scale); added as it is, it counts for nothing.",
+        round(exact * scale) + zero_point: "That rounds the real number. How many steps of the "
+        "output's scale is it?",
+    }
+    if answer == round(exact) + zero_point:
+        return right(f"({total:,} {bias / step:+,.0f}) * {step / scale:g} = {exact:.2f}.")
+    if answer in hints:
+        return hint(hints[answer])
+    return hint("Bring the bias to units of the sum, add, scale, round, add the zero point.")

@@ -205,3 +205,46 @@ def latencies(batches: Mapping[int, Mapping[str, evaluate.Latency]]) -> None:
     axes.legend(loc="upper center", ncols=len(models))
     axes.grid(visible=False, axis="x")
     style.finish()
+
+
+def far_from_exact(away: Mapping[str, Array], parted: Mapping[str, int]) -> None:
+    """Draw how far each engine's levels are from exact ones before they are rounded to integers.
+
+    Args:
+        away: engine -> distances in levels.
+        parted: engine -> how many bytes differ from those of exact levels.
+    """
+    median = {name: float(np.median(distances)) for name, distances in away.items()}
+    *_, second, worst = sorted(median, key=lambda name: median[name])
+    times = f"{median[worst] / median[second]:.0f} times"
+    title = f"Before rounding, {worst} is {times} as far from exact as the others"
+    _, axes = style.new(1, 1, title, height=3.0)
+    bins = np.geomspace(1e-9, max(d.max() for d in away.values()) * 1.1, 70)
+    for (name, distances), color in zip(away.items(), ("int16x8", "float16", "int8"), strict=True):
+        label = f"{name}: {parted[name]} of {distances.size:,} bytes differ"
+        look = {"color": style.COLORS[color], "lw": 2, "histtype": "step", "label": label}
+        axes.hist(distances, bins, weights=np.full(distances.size, 100 / distances.size), **look)
+    axes.set_xscale("log")
+    axes.set_xlabel("distance from exact arithmetic, in levels (log)")
+    axes.set_ylabel("% of values")
+    axes.legend(loc="upper left")
+    style.finish()
+
+
+def overflow(errors: Mapping[tuple[str, str], float]) -> None:
+    """Draw the error of the logits for 8 and 7 bits, added in 32 bits or, in pairs, in 16.
+
+    Args:
+        errors: bits of activations and of sums -> mean error of a logit.
+    """
+    title = "Pairs of products added in 16 bits: 8-bit activations lose, 7-bit ones do not"
+    _, axes = style.new(1, 1, title, height=2.7)
+    names = [f"{bits}, added in {width}" for bits, width in errors]
+    colors = [style.COLORS["int16x8" if "8" in bits else "int8"] for bits, _ in errors]
+    bars = axes.barh(names, list(errors.values()), color=colors, height=0.6)
+    axes.bar_label(bars, fmt="%.3f", padding=3)
+    axes.set_xlabel("mean error of a logit (shorter is better)")
+    axes.invert_yaxis()
+    axes.set_xlim(0, max(errors.values()) * 1.15)
+    axes.grid(visible=False, axis="y")
+    style.finish()

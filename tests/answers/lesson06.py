@@ -34,4 +34,12 @@ WRONG = {
         ("len(saved(quantized))", "Too many"),
         ("784 * 128", "Too few"),
     ],
+    "06.4": [
+        ("int((9077 - 0.6 / 1e-4) * 0.01) + 12", "Truncated"),
+        ("round((9077 - 0.6 / 1e-4) * 0.01)", "zero point is missing"),
+        ("round((9077 - 0.6) * 0.01) + 12", "Where is the bias"),
+        ("round((9077 - 0.6 / 1e-4) * 1e-4) + 12", "How many steps"),
+        ("9077", "Bring the bias"),
+        ("43.0", "Expected"),
+    ],
 }
