@@ -6,6 +6,8 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Two processes share the tests of a run; each takes up to 1.5 GB of memory with its kernel.
+PARALLEL := -n 2 --dist
 # JupyterLab refuses to run as root (in a container, say) unless told. The token stays on.
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 # PyTorch's CUDA libraries: not locked, so that the CPU build does not bring them.
@@ -53,11 +55,11 @@ lint: $(READY)
 	$(BIN)/mypy
 
 test: lint
-	# Two processes: TensorFlow and PyTorch stay out of each other's way.
-	$(BIN)/python -m pytest -q --cov --cov-report= tests/with_torch
-	$(BIN)/python -m pytest -q --cov --cov-append --cov-report=term-missing:skip-covered \
-	  --cov-fail-under=95 tests
-	$(BIN)/python -m pytest -q --nbval --nbval-current-env notebooks
+	# Two runs: TensorFlow and PyTorch stay out of each other's way.
+	$(BIN)/python -m pytest -q $(PARALLEL) loadgroup --cov --cov-report= tests/with_torch
+	$(BIN)/python -m pytest -q $(PARALLEL) loadgroup --cov --cov-append \
+	  --cov-report=term-missing:skip-covered --cov-fail-under=95 tests
+	$(BIN)/python -m pytest -q $(PARALLEL) loadscope --nbval --nbval-current-env notebooks
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ARGS)
