@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from qhelpers.tflite import Array, Operation, TfliteFile
 
 _MOVES = ("QUANTIZE", "DEQUANTIZE")
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
-_COLUMNS = ("tensor", "SQNR dB", "lost here dB", "weights dB", "made by")
+_COLUMNS = ("tensor", "SQNR in dB", "noise", "added here", "weights in dB", "made by")
 _PROBES = 100
 
 
@@ -29,15 +29,22 @@ class TensorError:
         name: the layer that makes it; "input" for what goes in.
         operation: the operation that makes it, such as "CONV_2D"; "" for the input.
         sqnr_db: signal-to-quantization-noise ratio; infinite where both are equal.
-        lost_db: how much lower that is than for the worst tensor that the operation reads.
-        weights_db: the same ratio for the operation's weights alone; None if it has none.
+        added: how much noise came in here: the energy of the error over that of the signal, less
+            the same share for the noisiest tensor that the operation reads. Below 0 where errors
+            average out.
+        weights_db: SQNR of the operation's weights alone; None if it has none.
     """
 
     name: str
     operation: str
     sqnr_db: float
-    lost_db: float
+    added: float
     weights_db: float | None
+
+    @property
+    def noise(self) -> float:
+        """The energy of the error over that of the signal, as a share of 1."""
+        return _noise(self.sqnr_db)
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,8 @@ class Comparison:
     errors: list[TensorError]
 
     def worst(self) -> TensorError:
-        """Return the tensor at which most was lost."""
-        return max(self.errors, key=lambda error: error.lost_db)
+        """Return the tensor at which most noise came in."""
+        return worst(self.errors)
 
     def errors_text(self) -> str:
         """Return the table of errors as lines of text."""
@@ -162,18 +169,30 @@ def tensor_errors(float32: bytes, other: bytes, inputs: Array) -> list[TensorErr
     left.predict(inputs)
     right.predict(inputs)
     seen = {left.inputs[0].index: _sqnr(inputs, _restored(right, right.inputs[0].index))}
-    errors = [TensorError("input", "", seen[left.inputs[0].index], 0.0, None)]
+    at_input = seen[left.inputs[0].index]
+    errors = [TensorError("input", "", at_input, _noise(at_input), None)]
     for mine, theirs in _matched(left, right):
         place = mine.outputs[0]
         seen[place] = _sqnr(left.value(place), _restored(right, theirs.outputs[0]))
         before = min((seen[i] for i in mine.inputs if i in seen), default=math.inf)
-        lost = 0.0 if before == seen[place] else before - seen[place]  # not infinity less itself
+        # All-zero signals have infinite noise: not infinity less itself.
+        added = 0.0 if before == seen[place] else _noise(seen[place]) - _noise(before)
         weights = None
         if mine.name in _WEIGHTED:
             weights = _sqnr(left.value(mine.inputs[1]), _restored(right, theirs.inputs[1]))
         name = _short(left.tensors[place].name)
-        errors.append(TensorError(name, mine.name, seen[place], lost, weights))
+        errors.append(TensorError(name, mine.name, seen[place], added, weights))
     return errors
+
+
+def worst(errors: Sequence[TensorError]) -> TensorError:
+    """Return the tensor at which most noise came in."""
+    return max(errors, key=lambda error: error.added)
+
+
+def _noise(sqnr_db: float) -> float:
+    """Return the error's energy over the signal's."""
+    return float(10 ** (-sqnr_db / 10))
 
 
 def _matched(left: TfliteFile, right: TfliteFile) -> list[tuple[Operation, Operation]]:
@@ -221,6 +240,9 @@ def _short(name: str) -> str:
 
 def _cells(error: TensorError) -> list[str]:
     """Return one line of the table of errors."""
-    figures = [error.sqnr_db, error.lost_db, error.weights_db]
-    shown = ["–" if f is None else "equal" if f == math.inf else f"{f:.1f}" for f in figures]
-    return [error.name, *shown, error.operation or "–"]
+    ratios = [
+        "–" if ratio is None else "equal" if ratio == math.inf else f"{ratio:.1f}"
+        for ratio in (error.sqnr_db, error.weights_db)
+    ]
+    shares = [f"{share:.3%}" for share in (error.noise, error.added)]
+    return [error.name, ratios[0], *shares, ratios[1], error.operation or "–"]

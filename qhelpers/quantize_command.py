@@ -97,7 +97,7 @@ def run(chosen: argparse.Namespace) -> None:
     print(found.card.text())
     if found.errors:
         worst = found.worst()
-        print(f"int8 loses most at {worst.name}: {worst.lost_db:.1f} dB.")
+        print(f"int8: most noise comes in at {worst.name}, {worst.added:.2%} of the signal.")
     print(f"Report: {out / 'report.html'}")
 
 
@@ -163,13 +163,15 @@ def _page(name: str, found: own_model.Comparison) -> str:
     worst = ""
     if found.errors:
         at = found.worst()
-        worst = f"<p>int8 loses most at {html.escape(at.name)}: {at.lost_db:.1f} dB.</p>"
+        worst = (
+            f"<p>Most noise comes in at {html.escape(at.name)}, {at.added:.2%} of the signal.</p>"
+        )
     made = storage.versions("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy")
     return (
         f"<!DOCTYPE html><html lang='en'><meta charset='utf-8'><title>{title}</title>"
         "<body style='font-family:sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem'>"
         f"<h1>{title}</h1>{found.html()}{worst}"
-        "<p>SQNR: signal-to-quantization-noise ratio; 6 dB less is an error twice as large.</p>"
+        "<p>Noise: the energy of the error over that of the signal. SQNR: the same in decibels.</p>"
         f"<p style='font-size:.9em'>Made with {html.escape(made)}.</p>"
     )
 
