@@ -56,7 +56,7 @@ class Comparison:
     errors: list[TensorError]
 
     def worst(self) -> TensorError:
-        """Return the tensor at which most noise came in."""
+        """Return the tensor at which most noise came in; see `worst`."""
         return worst(self.errors)
 
     def errors_text(self) -> str:
@@ -186,8 +186,12 @@ def tensor_errors(float32: bytes, other: bytes, inputs: Array) -> list[TensorErr
 
 
 def worst(errors: Sequence[TensorError]) -> TensorError:
-    """Return the tensor at which most noise came in."""
-    return max(errors, key=lambda error: error.added)
+    """Return the tensor at which most noise came in, up to the first that drowns in noise.
+
+    Behind a tensor whose error has more than half of the signal's energy, nothing can be told.
+    """
+    drowned = next((i for i, error in enumerate(errors) if error.noise > 0.5), len(errors))
+    return max(errors[: drowned + 1], key=lambda error: error.added)
 
 
 def _noise(sqnr_db: float) -> float:

@@ -7,19 +7,12 @@ which runs this module as `python -m qhelpers.torch_rows`.
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
-from qhelpers import digits as all_digits
-from qhelpers import evaluate, rows
+from qhelpers import evaluate, own_process, rows
 from qhelpers.digits import Digits
-from qhelpers.progress import progress
 
 REFERENCE = "PyTorch float32"
 _STORED = {
@@ -40,28 +33,12 @@ def refresh(digits: Digits) -> dict[str, str]:
         By row "kept" or "measured"; empty where PyTorch is not installed.
 
     Raises:
-        RuntimeError: the other process failed; the message is its last line.
+        RuntimeError: the other process failed.
     """
     if importlib.util.find_spec("torch") is None:
         return {}
-    package = str(Path(__file__).resolve().parent.parent)
-    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    command = [sys.executable, "-m", "qhelpers.torch_rows"]
-    # The kernel's own back end for figures may be unknown there.
-    environment = {**os.environ, "PYTHONPATH": path, "MPLBACKEND": "agg"}
-    with progress(1, "PyTorch, in a process of its own") as advance:
-        ended = subprocess.run(
-            command, capture_output=True, text=True, env=environment, encoding="utf-8"
-        )
-        advance(1)
-    lines = ended.stdout.strip().splitlines()
-    if ended.returncode or not lines:
-        *_, last = ["it said nothing", *ended.stderr.strip().splitlines()]
-        raise RuntimeError(f"PyTorch's process ended with {ended.returncode}: {last}")
-    answer: dict[str, Any] = json.loads(lines[-1])
-    if answer["key"] != digits.key:
-        raise RuntimeError("PyTorch's process loaded other digits than this one. Run it again.")
-    return dict(answer["done"])
+    label = "PyTorch's networks, in a process of their own"
+    return own_process.run("qhelpers.torch_rows", digits, label, steps=len(_STORED))
 
 
 def update(digits: Digits) -> dict[str, str]:
@@ -79,13 +56,14 @@ def update(digits: Digits) -> dict[str, str]:
 
     torch.set_num_threads(1)
     float_net = torch_mlp.trained(digits, show=False)
-    nets: dict[str, Any] = {
-        REFERENCE: float_net,
-        "PyTorch static": torch_static.static(float_net, digits),
-        "PyTorch dynamic": torch_static.dynamic(float_net),
-    }
+    nets: dict[str, Any] = {REFERENCE: float_net}
+    print(REFERENCE, flush=True)
+    nets["PyTorch static"] = torch_static.static(float_net, digits)
+    nets["PyTorch dynamic"] = torch_static.dynamic(float_net)
+    print("static, dynamic", flush=True)
     if importlib.util.find_spec("torchao") is not None:
         nets["PyTorch PT2E"] = torch_static.exported(float_net, digits)
+        print("PT2E", flush=True)
     files = {name: torch_static.saved(net) for name, net in nets.items()}
     shas = {name: sha256(content).hexdigest()[:12] for name, content in files.items()}
     stale = [n for n in nets if not rows.unchanged(n, digits.key, shas[n], shas[REFERENCE])]
@@ -115,5 +93,5 @@ def update(digits: Digits) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    data = all_digits.load(quiet=True)
-    print(json.dumps({"key": data.key, "done": update(data)}))
+    data = own_process.data()
+    own_process.answer(data, update(data))
