@@ -127,10 +127,11 @@ def input_shape(model: Any) -> tuple[int, ...]:
     """Return the shape of a Keras model's input, without the batch.
 
     Raises:
-        ValueError: it has several inputs, or one whose size is not fixed.
+        ValueError: it has several inputs or outputs, or an input whose size is not fixed.
     """
-    if len(model.inputs) != 1:
-        raise ValueError(f"the model must have one input; this one has {len(model.inputs)}.")
+    counts = len(model.inputs), len(model.outputs)
+    if counts != (1, 1):
+        raise ValueError(f"the model must have one input and one output; this one has {counts}.")
     shape = tuple(model.inputs[0].shape[1:])
     if None in shape:
         raise ValueError(f"the model's input must have a fixed size; this one has {list(shape)}.")

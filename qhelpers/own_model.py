@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,38 +11,12 @@ import numpy as np
 from qhelpers import evaluate, rows, tables
 from qhelpers.litert import LiteModel
 from qhelpers.scorecard import Scorecard
-from qhelpers.tflite import Array, Operation, TfliteFile
+from qhelpers.tensor_errors import COLUMNS, TensorError, cells, sqnr, tensor_errors, worst
+from qhelpers.tflite import Array
 
-_MOVES = ("QUANTIZE", "DEQUANTIZE")
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
-_COLUMNS = ("tensor", "SQNR in dB", "noise", "added here", "weights in dB", "made by")
+__all__ = ["Comparison", "TensorError", "check_labels", "compare", "tensor_errors", "worst"]
+
 _PROBES = 100
-
-
-@dataclass(frozen=True)
-class TensorError:
-    """How far one tensor of a quantized file is from the same tensor of the float32 file.
-
-    Attributes:
-        name: the layer that makes it; "input" for what goes in.
-        operation: the operation that makes it, such as "CONV_2D"; "" for the input.
-        sqnr_db: signal-to-quantization-noise ratio; infinite where both are equal.
-        added: how much noise came in here: the energy of the error over that of the signal, less
-            the same share for the noisiest tensor that the operation reads. Below 0 where errors
-            average out.
-        weights_db: SQNR of the operation's weights alone; None if it has none.
-    """
-
-    name: str
-    operation: str
-    sqnr_db: float
-    added: float
-    weights_db: float | None
-
-    @property
-    def noise(self) -> float:
-        """The energy of the error over that of the signal, as a share of 1."""
-        return _noise(self.sqnr_db)
 
 
 @dataclass(frozen=True)
@@ -61,13 +33,13 @@ class Comparison:
 
     def errors_text(self) -> str:
         """Return the table of errors as lines of text."""
-        return tables.text(_COLUMNS, [_cells(error) for error in self.errors], [])
+        return tables.text(COLUMNS, [cells(error) for error in self.errors], [])
 
     def html(self) -> str:
         """Return scorecard and table of errors as HTML."""
-        cells = [_cells(error) for error in self.errors]
-        below = tables.html("Tensor by tensor: int8 against float32", _COLUMNS, cells, [])
-        return self.card.html() + (below if cells else "")
+        lines = [cells(error) for error in self.errors]
+        below = tables.html("Tensor by tensor: int8 against float32", COLUMNS, lines, [])
+        return self.card.html() + (below if lines else "")
 
     def _repr_html_(self) -> str:
         return self.html()
@@ -106,7 +78,8 @@ def compare(
     models = {name: LiteModel(files[name]) for name in names}
     outputs = {name: model.predict(inputs) for name, model in models.items()}
     reference = outputs["float32"]
-    _check_labels(labels, reference)
+    if labels is not None:
+        check_labels(labels, reference.shape)
     times = evaluate.latency({name: model.single(inputs[0]) for name, model in models.items()})
     classes = reference.ndim == 2 and reference.shape[1] > 1
     key = hashlib.sha256(np.ascontiguousarray(inputs).data).hexdigest()[:12]
@@ -120,7 +93,7 @@ def compare(
         timing = (time.ratio, time.ratio_low, time.ratio_high, cpu, model.threads)
         found.append(rows.Row(*head, *timing, model.stored(), "float32", models["float32"].sha))
         if name != "float32":
-            notes.append(f"{name}'s outputs: {_sqnr(reference, outputs[name]):.1f} dB")
+            notes.append(f"{name}'s outputs: {sqnr(reference, outputs[name]):.1f} dB")
     notes = [f"SQNR against float32: {'; '.join(notes)}."] if notes else []
     notes += [f"no {name} file: {why}" for name, why in (refused or {}).items()]
     errors = []
@@ -132,121 +105,27 @@ def compare(
     return Comparison(Scorecard(source, found, notes), outputs, errors)
 
 
-def _check_labels(labels: Array | None, outputs: Array) -> None:
-    """Refuse labels that do not fit the model's outputs."""
-    if labels is None:
-        return
-    if outputs.ndim != 2 or outputs.shape[1] < 2:
-        shape = ["n", *outputs.shape[1:]]
-        raise ValueError(
-            f"labels need outputs [n, classes] with two classes or more; this model gives "
-            f"{shape}. Leave the labels out: the files are then compared by their outputs."
-        )
-    if labels.shape != (len(outputs),):
-        raise ValueError(f"{len(outputs)} inputs need as many labels; got {list(labels.shape)}.")
-    if labels.dtype.kind not in "iu":
-        raise ValueError(f"labels must be whole numbers, the classes; got {labels.dtype}.")
-    if labels.min() < 0 or labels.max() >= outputs.shape[1]:
-        raise ValueError(
-            f"labels must be 0 to {outputs.shape[1] - 1}, the model's classes; "
-            f"got {labels.min()} to {labels.max()}."
-        )
-
-
-def tensor_errors(float32: bytes, other: bytes, inputs: Array) -> list[TensorError]:
-    """Compare every activation and weight of two files of one model, in running order.
-
-    Both run on LiteRT's reference kernels, which keep all activations. The converter renames
-    tensors and puts QUANTIZE and DEQUANTIZE between them, so operations are matched, by their kind
-    and the shape of their results, in the order in which they run.
+def check_labels(labels: Array, shape: tuple[int, ...]) -> None:
+    """Refuse labels that do not fit the model's outputs.
 
     Args:
-        float32: content of the float32 file.
-        other: content of the quantized file.
-        inputs: float32 [n, *input shape]; all of their activations are kept in memory at once.
+        labels: [n] whole numbers.
+        shape: of the outputs, [n, classes].
+
+    Raises:
+        ValueError: the outputs are no classes, or the labels have another shape, type or range.
     """
-    left, right = (LiteModel(c, engine="reference", keep_tensors=True) for c in (float32, other))
-    left.predict(inputs)
-    right.predict(inputs)
-    seen = {left.inputs[0].index: _sqnr(inputs, _restored(right, right.inputs[0].index))}
-    at_input = seen[left.inputs[0].index]
-    errors = [TensorError("input", "", at_input, _noise(at_input), None)]
-    for mine, theirs in _matched(left, right):
-        place = mine.outputs[0]
-        seen[place] = _sqnr(left.value(place), _restored(right, theirs.outputs[0]))
-        before = min((seen[i] for i in mine.inputs if i in seen), default=math.inf)
-        # All-zero signals have infinite noise: not infinity less itself.
-        added = 0.0 if before == seen[place] else _noise(seen[place]) - _noise(before)
-        weights = None
-        if mine.name in _WEIGHTED:
-            weights = _sqnr(left.value(mine.inputs[1]), _restored(right, theirs.inputs[1]))
-        name = _short(left.tensors[place].name)
-        errors.append(TensorError(name, mine.name, seen[place], added, weights))
-    return errors
-
-
-def worst(errors: Sequence[TensorError]) -> TensorError:
-    """Return the tensor at which most noise came in, up to the first that drowns in noise.
-
-    Behind a tensor whose error has more than half of the signal's energy, nothing can be told.
-    """
-    drowned = next((i for i, error in enumerate(errors) if error.noise > 0.5), len(errors))
-    return max(errors[: drowned + 1], key=lambda error: error.added)
-
-
-def _noise(sqnr_db: float) -> float:
-    """Return the error's energy over the signal's."""
-    return float(10 ** (-sqnr_db / 10))
-
-
-def _matched(left: TfliteFile, right: TfliteFile) -> list[tuple[Operation, Operation]]:
-    """Return the pairs of operations that do the same in both files and give real numbers."""
-    mine = [o for o in left.operations if o.name not in _MOVES]
-    theirs = [o for o in right.operations if o.name not in _MOVES]
-    keys = [
-        [(o.name, model.tensors[o.outputs[0]].shape) for o in some]
-        for model, some in ((left, mine), (right, theirs))
-    ]
-    blocks = difflib.SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_matching_blocks()
-    pairs = [(mine[b.a + i], theirs[b.b + i]) for b in blocks for i in range(b.size)]
-    return [pair for pair in pairs if left.tensors[pair[0].outputs[0]].dtype.kind == "f"]
-
-
-def _restored(model: TfliteFile, place: int) -> Array:
-    """Return a tensor's values as real numbers, whatever the file stores."""
-    for step in model.operations:
-        if step.name == "DEQUANTIZE" and place in step.outputs:
-            return _restored(model, step.inputs[0])
-    info, values = model.tensors[place], model.value(place)
-    if not info.scales.size:
-        return np.asarray(values, np.float32)
-    shape = [1] * values.ndim
-    if info.axis is not None:
-        shape[info.axis] = -1
-    scales = info.scales.astype(np.float64).reshape(shape)
-    return np.asarray(scales * (values.astype(np.float64) - info.zero_points.reshape(shape)))
-
-
-def _sqnr(reference: Array, other: Array) -> float:
-    """Return the ratio in dB; infinite where both are equal, also where both are all zero."""
-    if np.array_equal(reference, other):
-        return math.inf
-    return evaluate.sqnr_db(reference, other) if np.any(reference) else -math.inf
-
-
-def _short(name: str) -> str:
-    """Return the layer in a tensor's name: "net/conv_1/Relu;net/..." becomes "conv_1"."""
-    parts = name.split(";")[0].split("/")
-    if parts[0].startswith("StatefulPartitionedCall"):
-        return "output"
-    return parts[1] if len(parts) > 2 else parts[-1]
-
-
-def _cells(error: TensorError) -> list[str]:
-    """Return one line of the table of errors."""
-    ratios = [
-        "–" if ratio is None else "equal" if ratio == math.inf else f"{ratio:.1f}"
-        for ratio in (error.sqnr_db, error.weights_db)
-    ]
-    shares = [f"{share:.3%}" for share in (error.noise, error.added)]
-    return [error.name, ratios[0], *shares, ratios[1], error.operation or "–"]
+    if len(shape) != 2 or shape[1] < 2:
+        raise ValueError(
+            "labels need outputs [n, classes] with two classes or more; this model gives "
+            f"{list(shape)}. Leave the labels out: the files are then compared by their outputs."
+        )
+    if labels.shape != shape[:1]:
+        raise ValueError(f"{shape[0]} inputs need as many labels; got {list(labels.shape)}.")
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"labels must be whole numbers, the classes; got {labels.dtype}.")
+    if labels.min() < 0 or labels.max() >= shape[1]:
+        raise ValueError(
+            f"labels must be 0 to {shape[1] - 1}, the model's classes; "
+            f"got {labels.min()} to {labels.max()}."
+        )

@@ -84,6 +84,8 @@ def run(chosen: argparse.Namespace) -> None:
             " Trained on other values? Say which: --range -1 1." if "values" in str(error) else ""
         )
         raise ValueError(f"{chosen.calibration}: {error}{advice}") from error
+    if labels is not None:
+        own_model.check_labels(labels, (len(inputs), *model.outputs[0].shape[1:]))
     files, refused = litert.quantize_all(model, inputs[:_CALIBRATION], value_range)
     source = f"{len(inputs):,} inputs of {chosen.calibration.name}; the first "
     source += f"{min(_CALIBRATION, len(inputs))} also gave the ranges"
@@ -133,27 +135,23 @@ def load(path: Path) -> Any:
 
 def _array(path: Path, what: str) -> Array:
     """Return the one array of an .npz file; nothing in it is unpickled."""
-    wanted = f"one array of {what}"
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError(f"{path} is not an .npz file. Write it with np.savez.")
-            if len(archive.files) != 1:
-                raise ValueError(f"{path} must hold {wanted}; it has {sorted(archive.files)}.")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}.")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is damaged or not an .npz file. Write it with np.savez.")
+    with np.load(path, allow_pickle=False) as archive:
+        if len(archive.files) != 1:
+            names = sorted(archive.files)
+            raise ValueError(f"{path} must hold one array of {what}; it has {names}.")
+        try:
             array = np.asarray(archive[archive.files[0]])
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"there is no file {path}.") from error
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise ValueError(f"{path} is damaged or not an .npz file: {error}") from error
-    except ValueError as error:
-        if "allow_pickle" not in str(error):
-            raise
-        raise ValueError(
-            f"{path} is not an .npz file of numbers, and objects are not loaded: they could run "
-            "code. Write it with np.savez."
-        ) from error
+        except ValueError as error:
+            raise ValueError(
+                f"{path} holds no array of numbers, and other objects are not loaded: they could "
+                "run code."
+            ) from error
     if array.ndim == 0 or len(array) == 0:
-        raise ValueError(f"{path} must hold {wanted}; its array has shape {list(array.shape)}.")
+        raise ValueError(f"{path} must hold {what}; its array has shape {list(array.shape)}.")
     return array
 
 

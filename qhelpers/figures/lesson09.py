@@ -43,6 +43,7 @@ def pareto(rows: Sequence[Row], front: Sequence[str], title: str) -> None:
             name = row.model.removeprefix("dark ")
             known = style.COLORS.get(_NAMES.get(name, name))
             _point(axes, row, known or next(spare))
+        axes.margins(y=0.22)  # room for the circles
         axes.set_xscale("log")
         axes.set_xlabel("file in kilobytes (log)")
         sizes = [row.bytes / 1000 for row in some]
