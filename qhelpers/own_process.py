@@ -32,6 +32,8 @@ def run(module: str, digits: Digits, label: str, steps: int) -> dict[str, str]:
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     # The kernel's own back end for figures may be unknown there.
     environment = {**os.environ, "PYTHONPATH": path, "MPLBACKEND": "agg", "PYTHONUTF8": "1"}
+    # As in a lesson: no GPU, so that figures are the same with one and without.
+    environment.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     command, last = [sys.executable, "-m", module], ""
     with tempfile.TemporaryFile() as complaints, progress(steps, label) as advance:
         with subprocess.Popen(

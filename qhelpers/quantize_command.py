@@ -164,13 +164,14 @@ def _page(name: str, found: own_model.Comparison) -> str:
         worst = (
             f"<p>Most noise comes in at {html.escape(at.name)}, {at.added:.2%} of the signal.</p>"
         )
-    made = storage.versions("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy")
+    packages = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy")
+    made = [v for v in map(storage.versions, packages) if not v.endswith("-0")]
     return (
         f"<!DOCTYPE html><html lang='en'><meta charset='utf-8'><title>{title}</title>"
         "<body style='font-family:sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem'>"
         f"<h1>{title}</h1>{found.html()}{worst}"
         "<p>Noise: the energy of the error over that of the signal. SQNR: the same in decibels.</p>"
-        f"<p style='font-size:.9em'>Made with {html.escape(made)}.</p>"
+        f"<p style='font-size:.9em'>Made with {html.escape(', '.join(made))}.</p>"
     )
 
 
