@@ -108,8 +108,10 @@ SOURCES: dict[str, Source] = {
         "read Nov 2026",
         "https://arm-software.github.io/CMSIS-Ethos-U/main/vela/index.html",
     ),
-    "vela16": Source(
-        "Arm, Vela 3.5.0 on PyPI", "read Nov 2026", "https://pypi.org/project/ethos-u-vela/3.5.0/"
+    "ethos16": Source(
+        "N. Jain, ExecuTorch, pull request 13790: 16-bit activations on Ethos-U",
+        "28 Aug 2025",
+        "https://github.com/pytorch/executorch/pull/13790",
     ),
     "cmsis": Source(
         "Arm, CMSIS-NN: README",
@@ -160,7 +162,7 @@ SUPPORT: dict[Device, dict[Scheme, Support]] = {
         "float16": Support("runs", "some (Hexagon); not the small ones (Ethos-U)", "hexagon"),
         "dynamic_range": Support("no", "activations have to be quantized beforehand", "vela"),
         "int8": Support("native", "what it is built for", "vela"),
-        "int16x8": Support("native", "16-bit activations, layer by layer: ask yours", "vela16"),
+        "int16x8": Support("native", "16-bit activations, layer by layer: ask yours", "ethos16"),
     },
     "microcontroller": {
         "float32": Support("runs", "for a prototype; few kernels are made for it", "micro_float"),
