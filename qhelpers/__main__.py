@@ -1,4 +1,4 @@
-"""The command line: `python -m qhelpers doctor`, `python -m qhelpers run 02 05`."""
+"""The command line: `python -m qhelpers doctor`, `run 02 05`, `quantize model.keras ...`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after `python -m qhelpers`; by default those of the command line.
 
     Returns:
-        The exit status: 0 where all is well, 1 where a check or a notebook failed.
+        The exit status: 0 where all is well, 1 where a check, a notebook or a file failed.
     """
     parser = argparse.ArgumentParser(prog="python -m qhelpers", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -25,6 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     refresher.add_argument("numbers", nargs="*", metavar="NN", help="such as 02 05; none means all")
     address = commands.add_parser("address", help="point badges and links at your fork")
     address.add_argument("repository", metavar="OWNER/NAME")
+    from qhelpers import quantize_command
+
+    quantizer = commands.add_parser("quantize", help=quantize_command.HELP)
+    quantize_command.add_arguments(quantizer)
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "doctor":
@@ -35,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from qhelpers import address as addresses
 
             print(addresses.change(chosen.repository))
+            return 0
+        if chosen.command == "quantize":
+            quantize_command.run(chosen)
             return 0
         if chosen.command == "refresh":
             from qhelpers import refresh

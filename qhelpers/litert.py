@@ -2,120 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from qhelpers import silence, storage
+from qhelpers import silence
+from qhelpers.conversion import RECIPES, ConversionError, convert, quantize_all
 from qhelpers.tflite import Array, Operation, TensorInfo, TfliteFile
 
-__all__ = ["RECIPES", "ConversionError", "LiteModel", "Operation", "TensorInfo", "convert"]
+__all__ = [
+    "RECIPES",
+    "ConversionError",
+    "LiteModel",
+    "Operation",
+    "TensorInfo",
+    "convert",
+    "quantize_all",
+]
 
-RECIPES = ("float32", "dynamic_range", "int8", "float16", "int16x8")
-_CALIBRATED = ("int8", "int16x8")
 _BATCH = 250
 _Step = Callable[[Array], Array]
-
-
-class ConversionError(ValueError):
-    """The model holds an operation that the chosen recipe cannot express."""
-
-
-def convert(model: Any, recipe: str, representative: Array | None = None) -> bytes:
-    """Convert a Keras model to the bytes of a .tflite file.
-
-    Args:
-        model: a Keras model with one input.
-        recipe: one of RECIPES.
-        representative: float32 in [0, 1], [n, *the model's input shape]; int8 and int16x8 take
-            the ranges of their activations from it, the other recipes ignore it.
-
-    Returns:
-        The file's content; the same bytes for the same arguments.
-
-    Raises:
-        ConversionError: the recipe cannot hold an operation of the model.
-        ValueError: unknown recipe, or unusable representative images.
-    """
-    if recipe not in RECIPES:
-        raise ValueError(f"unknown recipe {recipe!r}; choose one of {', '.join(RECIPES)}.")
-    images = _checked(representative, tuple(model.input_shape[1:]), recipe)
-    tf = storage.require("tensorflow", extra="tensorflow")
-    with silence.quiet():
-        converter = tf.lite.TFLiteConverter.from_keras_model(model)
-        if recipe != "float32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if recipe == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        if recipe in _CALIBRATED:
-            converter.representative_dataset = lambda: ([image[None]] for image in images)
-        if recipe == "int8":
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = tf.uint8
-            converter.inference_output_type = tf.uint8
-        if recipe == "int16x8":
-            ops = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-            converter.target_spec.supported_ops = [ops]
-        try:
-            content = bytes(converter.convert())
-        except Exception as error:
-            names = re.findall(r"'tf\.(\w+)' op is neither", str(error))
-            if not names:
-                raise
-            raise _cannot_hold(names, recipe) from error
-    if recipe in _CALIBRATED:
-        # The converter leaves an operation without an integer kernel in float32 and says nothing.
-        # Not the reference engine: it lacks float operations (ELU), and could not open such a file.
-        names = _float_operations(LiteModel(content))
-        if names:
-            raise _cannot_hold(names, recipe)
-    return content
-
-
-def _cannot_hold(names: list[str], recipe: str) -> ConversionError:
-    """Return the error that names the operations in the way of `recipe`."""
-    listed = ", ".join(dict.fromkeys(names))
-    advice = "Build the model from operations that LiteRT has (ReLU, convolution, pooling, ...)"
-    if recipe in _CALIBRATED:
-        advice += ", or take float16 or dynamic_range if those keep them in floating point"
-    return ConversionError(f"the recipe {recipe!r} cannot hold the operation {listed}. {advice}.")
-
-
-def _float_operations(model: LiteModel) -> list[str]:
-    """Return the names of the operations that compute in floating point."""
-    floats = {tensor.index for tensor in model.tensors if tensor.dtype.kind == "f"}
-    moves = ("QUANTIZE", "DEQUANTIZE")
-    return [o.name for o in model.operations if o.name not in moves and floats & {*o.outputs}]
-
-
-def _checked(images: Array | None, shape: tuple[int, ...], recipe: str) -> Array:
-    """Return representative images fit for `recipe`, or say what is wrong with them."""
-    if recipe not in _CALIBRATED:
-        return np.empty(0, np.float32)
-    wanted = f"representative images must be float32 in [0, 1] of shape {['n', *shape]}"
-    wanted = wanted.replace("'", "")
-    if images is None:
-        raise ValueError(f"{wanted}; got none. {recipe} takes its activations' ranges from them.")
-    images = np.asarray(images)
-    if images.shape[1:] != shape or images.ndim != len(shape) + 1:
-        raise ValueError(f"{wanted}; got shape {list(images.shape)}. Reshape them first.")
-    if len(images) == 0:
-        raise ValueError(f"{wanted}; got an empty array. A hundred images will do.")
-    if images.dtype != np.float32:
-        found = f"{images.dtype} with maximum {images.max()}"
-        advice = "Divide by 255 first" if images.max() > 1 else "Use .astype('float32')"
-        raise ValueError(f"{wanted}; got {found}. {advice}.")
-    if np.isnan(images).any():
-        raise ValueError(f"{wanted}; got {np.isnan(images).sum()} NaN. Take them out first.")
-    low, high = float(images.min()), float(images.max())
-    if low < 0 or high > 1:
-        advice = (
-            "Divide by 255 first" if 1 < high <= 255 and low >= 0 else "Scale them as in training"
-        )
-        raise ValueError(f"{wanted}; got values from {low:g} to {high:g}. {advice}.")
-    return images
 
 
 class LiteModel(TfliteFile):

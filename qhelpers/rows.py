@@ -19,7 +19,10 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured of one model; flips and ratios are against the row named `reference`."""
+    """What was measured of one model; flips and ratios are against the row named `reference`.
+
+    `correct` and `flips` are None where they mean nothing: no labels, or outputs without classes.
+    """
 
     model: str
     framework: str
@@ -27,9 +30,9 @@ class Row:
     data_name: str
     bytes: int
     file_sha: str
-    correct: int
+    correct: int | None
     n: int
-    flips: int
+    flips: int | None
     latency_ratio: float | None
     latency_low: float | None
     latency_high: float | None
@@ -82,11 +85,33 @@ def row(
 
 def add(row: Row) -> Path:
     """Store a row in a file of its own below `storage.home()`, in place of one of that name."""
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", row.model)
-    if name != row.model:  # "a b" and "a_b" are two models
-        name += "-" + hashlib.sha256(row.model.encode()).hexdigest()[:6]
     content = json.dumps(asdict(row), indent=1, ensure_ascii=False).encode()
-    return storage.write_atomically(folder(row.data_key) / f"{name}.json", content)
+    return storage.write_atomically(_path(row.model, row.data_key), content)
+
+
+def unchanged(model: str, key: str, sha: str, reference_sha: str) -> bool:
+    """Tell whether a model's stored row was measured on this very file, and on this processor.
+
+    Args:
+        model: the row's name.
+        key: of the data.
+        sha: of the model's file as it is now.
+        reference_sha: of the file that it is to be compared with.
+    """
+    try:
+        row = parse(_path(model, key), key)
+    except (ValueError, OSError):
+        return False
+    found = (row.file_sha, row.reference_sha, row.cpu)
+    return found == (sha, reference_sha, evaluate.cpu_name())
+
+
+def _path(model: str, key: str) -> Path:
+    """Return the file of a model's row."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", model)
+    if name != model:  # "a b" and "a_b" are two models
+        name += "-" + hashlib.sha256(model.encode()).hexdigest()[:6]
+    return folder(key) / f"{name}.json"
 
 
 def folder(key: str) -> Path:
@@ -97,7 +122,12 @@ def folder(key: str) -> Path:
 def parse(path: Path, key: str) -> Row:
     """Return the row in a file; a ValueError says why there is none."""
     loaded = json.loads(path.read_bytes())
-    kinds = {"str": str, "int": int, "float | None": (int, float, type(None))}
+    kinds = {
+        "str": str,
+        "int": int,
+        "int | None": (int, type(None)),
+        "float | None": (int, float, type(None)),
+    }
     wanted = {f.name: kinds[str(f.type)] for f in fields(Row)}
     if not isinstance(loaded, dict) or set(loaded) != set(wanted):
         raise ValueError("it is no row of this version of the course")
@@ -106,6 +136,6 @@ def parse(path: Path, key: str) -> Row:
             raise ValueError(f"{name} is {loaded[name]!r}")
     if loaded["data_key"] != key:
         raise ValueError("it belongs to other data")
-    if not 0 <= loaded["correct"] <= loaded["n"] or min(loaded["n"], loaded["bytes"]) < 1:
+    if not 0 <= (loaded["correct"] or 0) <= loaded["n"] or min(loaded["n"], loaded["bytes"]) < 1:
         raise ValueError("its numbers contradict each other")
     return Row(**loaded)

@@ -131,8 +131,10 @@ class Scorecard:
     def _cells(self, row: Row) -> list[str]:
         """Return a row's texts, one for each column."""
         sizes = {other.model: other.bytes for other in self.rows}
-        share = evaluate.accuracy(np.arange(row.n) < row.correct, np.ones(row.n, bool))
-        smaller, ratio = "–", "–"
+        share, smaller, ratio = "–", "–", "–"
+        if row.correct is not None:
+            right = np.arange(row.n) < row.correct
+            share = str(evaluate.accuracy(right, np.ones(row.n, bool)))
         if row.reference in sizes:
             smaller = f"{sizes[row.reference] / row.bytes:.2f}x"
         if row.latency_ratio is not None:
@@ -144,8 +146,8 @@ class Scorecard:
             row.model,
             f"{row.bytes:,}",
             smaller,
-            str(share),
-            f"{row.flips:,}",
+            share,
+            "–" if row.flips is None else f"{row.flips:,}",
             ratio,
             row.stored,
         ]

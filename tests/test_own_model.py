@@ -1,0 +1,251 @@
+"""A model of one's own: other shapes and ranges, its scorecard, and which tensor is at fault."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qhelpers import conversion, evaluate, litert, own_model, tensor_errors
+from qhelpers.own_model import TensorError
+
+SHAPE = (9, 7, 3)
+
+
+def build(disturbed: str = "", outputs: int = 4) -> Any:
+    """Depthwise convolutions, batch norm with statistics of its own, a shortcut."""
+    import keras
+
+    layers, rng = keras.layers, np.random.default_rng(0)
+    keras.utils.set_random_seed(0)
+    start = keras.Input(SHAPE, name="picture")
+    x = layers.Conv2D(8, 3, padding="same", use_bias=False, name="stem")(start)
+    x = layers.ReLU(6, name="stem_relu")(layers.BatchNormalization(name="norm")(x))
+    y = layers.DepthwiseConv2D(3, padding="same", name="depthwise")(x)
+    y = layers.Conv2D(8, 1, name="pointwise")(y)
+    x = layers.Add(name="shortcut")([x, y])
+    x = layers.GlobalAveragePooling2D(name="average")(x)
+    model = keras.Model(start, layers.Dense(outputs, name="scores")(x), name="net")
+    norm = model.get_layer("norm")
+    norm.set_weights([rng.uniform(0.5, 2, w.shape) for w in norm.get_weights()])
+    if disturbed:
+        layer = model.get_layer(disturbed)
+        layer.set_weights([w + rng.normal(0, 0.3, w.shape) for w in layer.get_weights()])
+    return model
+
+
+@pytest.fixture(scope="module")
+def inputs() -> np.ndarray:
+    return np.random.default_rng(1).uniform(-1, 1, (60, *SHAPE)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return build()
+
+
+@pytest.fixture(scope="module")
+def files(model: Any, inputs: np.ndarray) -> dict[str, bytes]:
+    found, refused = litert.quantize_all(model, inputs, value_range=(-1, 1))
+    assert refused == {}
+    return found
+
+
+def test_five_files_that_agree_with_keras(
+    files: dict[str, bytes], model: Any, inputs: np.ndarray
+) -> None:
+    assert tuple(files) == litert.RECIPES
+    expected = np.asarray(model(inputs))
+    for name, content in files.items():
+        found = litert.LiteModel(content).predict(inputs)
+        assert np.abs(found - expected).max() < 0.1 * np.ptp(expected), name
+
+
+def test_the_range_has_to_be_named(model: Any, inputs: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"in \[0, 1\].*got values from -0.99"):
+        litert.quantize_all(model, inputs)
+    with pytest.raises(ValueError, match=r"in \[-1, 1\].*got values from -3"):
+        litert.quantize_all(model, 3 * np.sign(inputs), value_range=(-1, 1))
+    anything = (-math.inf, math.inf)
+    assert conversion.checked(9 * inputs, SHAPE, "int8", anything).min() < -8
+    with pytest.raises(ValueError, match="got 2 NaN or infinities"):
+        conversion.checked(np.float32([[1, np.inf], [np.nan, 0]]), (2,), "int8", anything)
+
+
+def test_what_cannot_be_converted_says_so(inputs: np.ndarray) -> None:
+    import keras
+
+    two = [keras.Input((3,)), keras.Input((3,))]
+    several = keras.Model(two, keras.layers.Add()(two))
+    with pytest.raises(ValueError, match=r"one input and one output; this one has \(2, 1\)"):
+        litert.quantize_all(several, inputs)
+    free = keras.Input((None, 3))
+    sequence = keras.Model(free, keras.layers.Dense(2)(free))
+    with pytest.raises(ValueError, match=r"fixed size; this one has \[None, 3\]"):
+        litert.quantize_all(sequence, inputs)
+
+
+def test_a_recipe_that_cannot_hold_the_model_is_refused(
+    model: Any, inputs: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def convert(model: Any, recipe: str, *rest: Any) -> bytes:
+        if recipe in refusing:
+            raise conversion.ConversionError(f"{recipe} cannot hold FLOOR")
+        return recipe.encode()
+
+    monkeypatch.setattr(conversion, "convert", convert)
+    refusing = ["int8", "int16x8"]
+    found, refused = litert.quantize_all(model, inputs, (-1, 1))
+    assert list(found) == ["float32", "dynamic_range", "float16"]
+    assert refused == {name: f"{name} cannot hold FLOOR" for name in refusing}
+    refusing = ["float32"]
+    with pytest.raises(conversion.ConversionError, match="float32"):
+        litert.quantize_all(model, inputs, (-1, 1))
+
+
+def test_a_file_against_itself_has_no_error(files: dict[str, bytes], inputs: np.ndarray) -> None:
+    for error in own_model.tensor_errors(files["float32"], files["float32"], inputs):
+        assert error.sqnr_db == math.inf
+        assert error.added == error.noise == 0
+        assert error.weights_db in (None, math.inf)
+
+
+def test_errors_are_in_running_order_and_named(files: dict[str, bytes], inputs: np.ndarray) -> None:
+    errors = own_model.tensor_errors(files["float32"], files["int8"], inputs)
+    kinds = [error.operation for error in errors]
+    assert kinds[:2] == ["", "CONV_2D"]
+    assert kinds[-2:] == ["MEAN", "FULLY_CONNECTED"]
+    assert {"DEPTHWISE_CONV_2D", "ADD"} <= set(kinds)
+    assert errors[0].name == "input"
+    assert errors[1].name.startswith("stem")
+    assert errors[-1].name == "output"
+    assert all(15 < error.sqnr_db < 60 for error in errors)
+    assert all((e.weights_db is None) == (e.operation in ("", "ADD", "MEAN")) for e in errors)
+
+
+def test_errors_agree_with_the_outputs(files: dict[str, bytes], inputs: np.ndarray) -> None:
+    errors = own_model.tensor_errors(files["float32"], files["int8"], inputs)
+    first, second = (
+        litert.LiteModel(files[n], engine="reference").predict(inputs) for n in ("float32", "int8")
+    )
+    assert errors[-1].sqnr_db == pytest.approx(evaluate.sqnr_db(first, second), abs=1e-4)
+    lite = litert.LiteModel(files["int8"])
+    back = lite.inputs[0].scales[0] * (
+        lite.quantize_input(inputs).astype(np.float64) - lite.inputs[0].zero_points[0]
+    )
+    assert errors[0].sqnr_db == pytest.approx(evaluate.sqnr_db(inputs, back), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["dynamic_range", "float16", "int16x8"])
+def test_every_recipe_can_be_compared(
+    name: str, files: dict[str, bytes], inputs: np.ndarray
+) -> None:
+    eight = own_model.tensor_errors(files["float32"], files["int8"], inputs)
+    errors = own_model.tensor_errors(files["float32"], files[name], inputs)
+    assert [error.name for error in errors] == [error.name for error in eight]
+    assert errors[1].sqnr_db > eight[1].sqnr_db
+    weights = [error.weights_db for error in errors if error.weights_db is not None]
+    assert len(weights) == 4
+    assert min(weights) > 30
+
+
+@pytest.mark.parametrize("layer", ["stem", "depthwise", "pointwise", "scores"])
+def test_the_layer_at_fault_is_found(
+    layer: str, files: dict[str, bytes], inputs: np.ndarray
+) -> None:
+    other = litert.convert(build(disturbed=layer), "float32")
+    errors = own_model.tensor_errors(files["float32"], other, inputs)
+    guilty = own_model.worst(errors)
+    wanted = {"scores": "output", "stem": "stem_relu"}.get(layer, layer)
+    assert guilty.name.startswith(wanted)
+    assert guilty.weights_db is not None
+    assert guilty.weights_db < 20
+    before = errors[: errors.index(guilty)]
+    assert all(error.sqnr_db > 100 for error in before), "what comes earlier is untouched"
+
+
+def test_noise_behind_a_drowned_tensor_is_not_blamed() -> None:
+    errors = [
+        TensorError("input", "", 1.0, 0.8, None),
+        TensorError("first", "CONV_2D", -6.0, 3.2, 40.0),
+    ]
+    assert own_model.worst(errors).name == "input"
+    assert own_model.worst(errors[1:]).name == "first"
+
+
+def test_all_zero_tensors_have_no_ratio() -> None:
+    zero, one = np.zeros(3), np.ones(3)
+    assert tensor_errors.sqnr(zero, zero) == math.inf
+    assert tensor_errors.sqnr(zero, one) == -math.inf
+
+
+def test_comparison_counts_as_by_hand(files: dict[str, bytes], inputs: np.ndarray) -> None:
+    labels = np.arange(len(inputs)) % 4
+    found = own_model.compare(files, inputs, labels, refused={"int4": "no such recipe"})
+    assert [row.model for row in found.card.rows] == list(litert.RECIPES)
+    reference = found.outputs["float32"].argmax(1)
+    for row in found.card.rows:
+        predicted = found.outputs[row.model].argmax(1)
+        assert row.correct == (predicted == labels).sum()
+        assert row.flips == (predicted != reference).sum()
+        assert (row.bytes, row.n) == (len(files[row.model]), 60)
+    assert any("no int4 file: no such recipe" in note for note in found.card.notes)
+    ratio = evaluate.sqnr_db(found.outputs["float32"], found.outputs["int8"])
+    assert f"int8's outputs: {ratio:.1f} dB" in found.card.text()
+    assert found.worst() in found.errors
+    for text in (repr(found), found.html(), found._repr_html_()):
+        assert "DEPTHWISE_CONV_2D" in text
+        assert "float32 throughout" in text
+
+
+def test_without_labels_accuracy_is_left_out(files: dict[str, bytes], inputs: np.ndarray) -> None:
+    some = {name: files[name] for name in ("dynamic_range", "float32")}
+    found = own_model.compare(some, inputs)
+    assert [row.model for row in found.card.rows] == ["float32", "dynamic_range"]
+    assert {row.correct for row in found.card.rows} == {None}
+    assert found.errors == []
+    assert " – " in found.card.text()
+
+
+def test_outputs_that_are_no_classes(inputs: np.ndarray) -> None:
+    content = {"float32": litert.convert(build(outputs=1), "float32")}
+    found = own_model.compare(content, inputs)
+    assert found.card.rows[0].flips is None
+    with pytest.raises(ValueError, match=r"labels need outputs \[n, classes\].*\[60, 1\]"):
+        own_model.compare(content, inputs, np.zeros(60, int))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.zeros(59, int), r"60 inputs need as many labels; got \[59\]"),
+        (np.zeros((60, 4), int), r"got \[60, 4\]"),
+        (np.zeros(60), "whole numbers, the classes; got float64"),
+        (np.full(60, 4), "0 to 3, the model's classes; got 4 to 4"),
+        (np.full(60, -1), "got -1 to -1"),
+    ],
+)
+def test_labels_that_do_not_fit(
+    labels: np.ndarray, message: str, files: dict[str, bytes], inputs: np.ndarray
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        own_model.compare({"float32": files["float32"]}, inputs, labels)
+
+
+def test_a_float32_file_is_needed(files: dict[str, bytes], inputs: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"a 'float32' to compare with; got \['int8'\]"):
+        own_model.compare({"int8": files["int8"]}, inputs)
+
+
+def test_missing_reference_kernels_are_a_note(
+    files: dict[str, bytes], inputs: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> None:
+        raise ValueError("no ELU")
+
+    monkeypatch.setattr(own_model, "tensor_errors", fails)
+    found = own_model.compare(files, inputs)
+    assert found.errors == []
+    assert "not compared tensor by tensor: no ELU" in found.card.notes

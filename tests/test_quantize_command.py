@@ -1,0 +1,215 @@
+"""`python -m qhelpers quantize`: what it writes, what it refuses, and nothing by half."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qhelpers import litert, quantize_command
+from qhelpers.__main__ import main
+
+SHAPE = (6, 6, 1)
+INPUTS = np.random.default_rng(0).uniform(-1, 1, (310, *SHAPE)).astype(np.float32)
+LABELS = np.arange(310) % 3
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import keras
+
+    layers = keras.layers
+    keras.utils.set_random_seed(0)
+    net = [
+        layers.DepthwiseConv2D(3, use_bias=False, depth_multiplier=4, name="depthwise"),
+        layers.BatchNormalization(name="norm"),
+        layers.ReLU(name="relu"),
+        layers.Flatten(name="flatten"),
+        layers.Dense(3, name="scores"),
+    ]
+    path = tmp_path_factory.mktemp("saved") / "model.keras"
+    keras.Sequential([keras.Input(SHAPE, name="picture"), *net], name="net").save(path)
+    return path
+
+
+@pytest.fixture
+def folder(saved: Path, tmp_path: Path) -> Path:
+    (tmp_path / "model.keras").write_bytes(saved.read_bytes())
+    np.savez(tmp_path / "x.npz", x=INPUTS)
+    np.savez(tmp_path / "y.npz", y=LABELS)
+    return tmp_path
+
+
+def run(folder: Path, *more: str, labels: bool = True) -> int:
+    words = ["quantize", str(folder / "model.keras"), "--calibration", str(folder / "x.npz")]
+    words += ["--labels", str(folder / "y.npz")] if labels else []
+    return main([*words, "--out", str(folder / "out"), "--range", "-1", "1", *more])
+
+
+def test_it_writes_files_scorecard_and_report(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = set(folder.iterdir())
+    assert run(folder) == 0
+    out = folder / "out"
+    assert set(folder.iterdir()) - before == {out}
+    wanted = {f"{name}.tflite" for name in litert.RECIPES} | {"report.html", "scorecard.json"}
+    assert {path.name for path in out.iterdir()} == wanted
+    model = quantize_command.load(folder / "model.keras")
+    expected = litert.convert(model, "int8", INPUTS[:300], (-1, 1))
+    assert (out / "int8.tflite").read_bytes() == expected
+    rows = json.loads((out / "scorecard.json").read_text(encoding="utf-8"))["rows"]
+    assert [row["model"] for row in rows] == list(litert.RECIPES)
+    assert {row["n"] for row in rows} == {310}
+    predicted = litert.LiteModel(expected).predict(INPUTS).argmax(1)
+    assert rows[2]["correct"] == (predicted == LABELS).sum()
+    page = (out / "report.html").read_text(encoding="utf-8")
+    for text in ("<h1>model.keras, quantized</h1>", "DEPTHWISE_CONV_2D", "first 300 also gave"):
+        assert text in page
+    said = capsys.readouterr()
+    assert "int8: most noise comes in at" in said.out
+    assert str(out / "report.html") in said.out
+    assert said.err == ""
+
+
+def test_labels_are_optional_and_the_folder_may_be_deep(folder: Path) -> None:
+    deep = folder / "a" / "b"
+    assert run(folder, "--out", str(deep), labels=False) == 0
+    rows = json.loads((deep / "scorecard.json").read_text(encoding="utf-8"))["rows"]
+    assert {row["correct"] for row in rows} == {None}
+
+
+def pickled(path: Path) -> None:
+    np.savez(path, x=np.array([{}], dtype=object))
+
+
+def broken(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def lambda_model(path: Path) -> None:
+    import keras
+
+    net = [keras.layers.Flatten(), keras.layers.Lambda(lambda x: x + 1), keras.layers.Dense(3)]
+    keras.Sequential([keras.Input(SHAPE), *net]).save(path)
+
+
+def not_keras(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("hello.txt", "hello")
+
+
+def npy(path: Path) -> None:
+    with path.open("wb") as stream:
+        np.save(stream, INPUTS)
+
+
+def with_nan(path: Path) -> None:
+    inputs = INPUTS.copy()
+    inputs[305, 0, 0] = np.nan
+    np.savez(path, x=inputs)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("model.keras", Path.unlink, "there is no file"),
+        ("model.keras", lambda p: p.write_bytes(b"hello"), "is not a .keras file"),
+        ("model.keras", broken, "is not a .keras file"),
+        ("model.keras", not_keras, "Keras cannot load"),
+        ("model.keras", lambda_model, "in safe mode"),
+        ("x.npz", Path.unlink, "there is no file"),
+        ("x.npz", broken, "is damaged or not an .npz file"),
+        ("x.npz", lambda p: p.write_bytes(b""), "is damaged or not an .npz file"),
+        ("x.npz", lambda p: p.write_bytes(b"1,2,3"), "is damaged or not an .npz file"),
+        ("x.npz", pickled, "holds no array of numbers, and other objects are not loaded"),
+        ("x.npz", npy, "not an .npz file. Write it with np.savez"),
+        ("x.npz", lambda p: np.savez(p, a=INPUTS, b=INPUTS), "it has ['a', 'b']"),
+        ("x.npz", lambda p: np.savez(p, x=INPUTS[:0]), "its array has shape [0, 6, 6, 1]"),
+        ("x.npz", lambda p: np.savez(p, x=np.float32(1)), "its array has shape []"),
+        ("x.npz", lambda p: np.savez(p, x=INPUTS[..., 0]), "got shape [310, 6, 6]"),
+        ("x.npz", lambda p: np.savez(p, x=INPUTS.astype(float)), "got float64"),
+        ("x.npz", lambda p: np.savez(p, x=np.full((310, *SHAPE), 255, np.uint8)), "Divide by 255"),
+        ("x.npz", lambda p: np.savez(p, x=2 * INPUTS), "Say which: --range -1 1"),
+        ("x.npz", with_nan, "got 1 NaN or infinities"),
+        ("y.npz", Path.unlink, "there is no file"),
+        ("y.npz", lambda p: np.savez(p, y=LABELS[:9]), "holds labels of shape [9]; the 310 inputs"),
+        ("y.npz", lambda p: np.savez(p, y=LABELS[:, None]), "labels of shape [310, 1]"),
+        ("y.npz", lambda p: np.savez(p, y=LABELS + 0.5), "got float64"),
+        ("y.npz", lambda p: np.savez(p, y=LABELS + 1), "0 to 2, the model's classes"),
+    ],
+)
+def test_what_it_refuses_is_said_in_one_line(
+    name: str, change: Any, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(folder / name)
+    before = set(folder.iterdir())
+    assert run(folder) == 1
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.err.startswith("python -m qhelpers quantize: ")
+    assert len(said.err.strip().splitlines()) == 1
+    assert set(folder.iterdir()) == before, "nothing is left behind"
+
+
+def test_a_folder_that_exists_is_left_alone(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "out").mkdir()
+    (folder / "out" / "mine.txt").write_text("mine")
+    assert run(folder) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert [path.name for path in (folder / "out").iterdir()] == ["mine.txt"]
+
+
+def test_an_interrupted_write_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = {"a.txt": b"a", "b.txt": b"b"}
+    out = tmp_path / "out"
+    write = Path.write_bytes
+
+    def interrupted(path: Path, content: bytes) -> int:
+        if path.name == "b.txt":
+            assert not out.exists(), "the folder is not there before it is whole"
+            raise KeyboardInterrupt
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        quantize_command.write_folder(out, contents)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    quantize_command.write_folder(out, contents)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == contents
+
+
+def test_wrong_usage_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["quantize", "model.keras"])
+    assert stopped.value.code == 2
+    with pytest.raises(SystemExit) as stopped:
+        main(["quantize", "--help"])
+    assert stopped.value.code == 0
+    said = capsys.readouterr().out
+    for text in ("an .npz file with one array", "float32", "safe mode", "--range", "Exit status"):
+        assert text in said
+
+
+def test_in_a_process_of_its_own_it_is_quiet(folder: Path) -> None:
+    words = ["model.keras", "--calibration", "x.npz", "--out", "out", "--range", "-1", "1"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "qhelpers", "quantize", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines()[-1] == f"Report: {Path('out') / 'report.html'}"
