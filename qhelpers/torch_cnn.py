@@ -38,9 +38,7 @@ def build(batch_norm: bool = False, with_stubs: bool = False) -> nn.Module:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        net = _network_class()(batch_norm, with_stubs)
-    # Channels last: max-pooling then works on all twelve channels at once.
-    return net.to(memory_format=torch.channels_last)
+        return _network_class()(batch_norm, with_stubs)
 
 
 def schedule(count: int) -> tuple[int, int]:
@@ -74,6 +72,7 @@ def trained(digits: Digits, show: bool = True) -> nn.Module:
 @functools.cache
 def _network_class() -> type[nn.Module]:
     """Define the network's class when it is first needed: the base class is PyTorch's."""
+    import torch
     from torch import nn
 
     class Net(nn.Module):
@@ -98,7 +97,9 @@ def _network_class() -> type[nn.Module]:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             """Compute the logits."""
             x = self.quant(x.reshape(-1, 1, 28, 28))
-            x = self.pool(self.relu(self.bn(self.conv(x))))
+            x = self.relu(self.bn(self.conv(x)))
+            # Channels last: max-pooling then works on all twelve channels at once.
+            x = self.pool(x.contiguous(memory_format=torch.channels_last))
             logits: torch.Tensor = self.dequant(self.fc(x.flatten(1)))
             return logits
 

@@ -88,6 +88,21 @@ def fit(
     return losses
 
 
+def logits(net: Any, images: NDArray[np.uint8], batch: int = 200) -> NDArray[np.float32]:
+    """Run a network on images without gradients, in batches small enough to stay in the cache.
+
+    Args:
+        net: anything that takes float32 [n, 784], a quantized network too, in whatever mode it is.
+        images: uint8 [n, 28, 28].
+        batch: how many images at a time.
+
+    Returns:
+        float32 [n, classes]; [0, 10] without images.
+    """
+    parts = [torch_mlp.logits(net, images[i : i + batch]) for i in range(0, len(images), batch)]
+    return np.concatenate(parts) if parts else np.zeros((0, 10), np.float32)
+
+
 def _batches(count: int, batch: int, seed: int) -> Iterator[NDArray[np.int64]]:
     """Yield the indices of one full batch after the other, for ever."""
     import torch

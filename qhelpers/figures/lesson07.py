@@ -181,21 +181,23 @@ def repaired(after: Mapping[str, Interval], aware: Mapping[str, Interval], befor
     style.finish()
 
 
-def scales(traces: Mapping[str, Array], frozen_at: int) -> None:
-    """Draw the scale of one activation over the last steps of training.
+def scales(traces: Mapping[str, Array], frozen_at: int, odd_at: int) -> None:
+    """Draw the scale of one activation while batches pass, with and without a frozen observer.
 
     Args:
-        traces: name -> [steps] scale after each step.
-        frozen_at: the step at which the observers of one of them were frozen.
+        traces: name -> [steps] scale after each batch; the one left running first.
+        frozen_at: the batch before which the observers of the other were frozen.
+        odd_at: the first of the odd batches.
     """
     title = "A frozen observer keeps its scale; one left running follows every odd batch"
     _, axes = style.new(1, 1, title, height=3.1)
     for (name, trace), color in zip(traces.items(), (AFTER, AWARE), strict=True):
         axes.plot(trace, color=color, label=name)
-    axes.axvline(frozen_at, color=style.COLORS["muted"], ls="--", lw=1)
-    top = axes.get_ylim()[1]
-    axes.text(frozen_at, top, " observers frozen", color=style.COLORS["muted"], va="top")
-    axes.set(xlabel="training step", ylabel="scale of the convolution's output")
+    low, high = axes.get_ylim()
+    for place, text in ((frozen_at, "end of training"), (odd_at, "odd batches")):
+        axes.axvline(place, color=style.COLORS["muted"], ls="--", lw=1)
+        axes.text(place, high, f" {text}", color=style.COLORS["muted"], va="top", fontsize=9)
+    axes.set(xlabel="batch", ylabel="scale of the convolution's output", ylim=(low, high))
     axes.legend(loc="center left")
     style.finish()
 
