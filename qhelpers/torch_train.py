@@ -88,7 +88,7 @@ def fit(
     return losses
 
 
-def logits(net: Any, images: NDArray[np.uint8], batch: int = 200) -> NDArray[np.float32]:
+def logits(net: Any, images: NDArray[np.uint8], batch: int = 100) -> NDArray[np.float32]:
     """Run a network on images without gradients, in batches small enough to stay in the cache.
 
     Args:

@@ -48,7 +48,7 @@ def staircase(x: Array, rounded: Array, true_slope: Array, passed: Array) -> Non
     forward.legend(loc="upper left")
     backward.plot(x, true_slope, color=AFTER, label="rounding's own gradient")
     backward.plot(x, passed, color=AWARE, label="straight-through estimator")
-    backward.set(xlabel="weight", ylabel="gradient passed on / gradient received")
+    backward.set(xlabel="weight", ylabel="share of the gradient passed on")
     backward.set(title="backward", ylim=(-0.15, 1.55))
     backward.legend(loc="upper left")
     style.finish()
@@ -63,14 +63,15 @@ def latent(real: Array, rounded: Array, names: Sequence[str]) -> None:
         names: one title for each weight.
     """
     title = "The float weight creeps, the rounded weight waits, then jumps"
-    _, panels = style.new(1, len(names), title, height=3.1, sharex=True)
+    figure, panels = style.new(1, len(names), title, height=3.4, sharex=True)
     for axes, column, name in zip(np.ravel(panels), range(len(names)), names, strict=True):
         color = style.COLORS["float32"]
         axes.plot(real[:, column], color=color, lw=1.2, label="float, kept by the optimizer")
         axes.step(np.arange(len(rounded)), rounded[:, column], color=AWARE, label="rounded, in use")
         axes.set(xlabel="training step", title=name)
     np.ravel(panels)[0].set_ylabel("weight")
-    np.ravel(panels)[-1].legend(loc="best")
+    handles, labels = np.ravel(panels)[-1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
     style.finish()
 
 
@@ -88,7 +89,7 @@ def sweep(
         before: network -> accuracy of the float network.
         control: network -> mean accuracy of the float network, trained as many steps more.
     """
-    title = "Rounding breaks the networks at 2 to 3 bits; training repairs most of it"
+    title = "Two bits break both networks; training through the rounding repairs most of it"
     _, panels = style.new(1, len(after), title, height=3.9)
     for axes, name in zip(np.ravel(panels), after, strict=True):
         more = control[name]
@@ -130,16 +131,15 @@ def ranges(before: Array, uneven: Array) -> None:
     _, panels = style.new(1, 2, title, height=3.1, sharey=True)
     for axes, sizes, name in zip(panels, (before, uneven), ("as trained", "uneven"), strict=True):
         axes.bar(np.arange(len(sizes)), sizes, color=style.COLORS["int16x8"])
-        axes.axhline(sizes.max() / 127, color=style.COLORS["error"], ls="--", lw=1.2)
-        axes.text(
-            len(sizes) - 0.5, sizes.max() / 127 * 1.12, "one int8 step, with one scale for all",
-            color=style.COLORS["error"], ha="right", fontsize=9, backgroundcolor="#FFFFFFB0",
-        )  # fmt: skip
+        label = "one int8 step, with one scale for all"
+        axes.axhline(sizes.max() / 127, color=style.COLORS["error"], ls="--", lw=1.5, label=label)
         axes.set_yscale("log")
         axes.set(title=name, xlabel="channel (filter)")
         axes.set_xticks(np.arange(len(sizes)))
         axes.grid(visible=False, axis="x")
     panels[0].set_ylabel("largest weight (log)")
+    panels[0].set_ylim(top=12 * before.max())
+    panels[1].legend(loc="upper right")
     style.finish()
 
 
@@ -174,7 +174,7 @@ def repaired(after: Mapping[str, Interval], aware: Mapping[str, Interval], befor
     axes.set_yticks(range(len(kinds)), kinds)
     axes.set_ylim(len(kinds) - 0.5, -0.5)
     left, right = axes.get_xlim()
-    axes.set_xlim(left - 0.08 * (right - left), right)
+    axes.set_xlim(left - 0.08 * (right - left), right + 0.02 * (right - left))
     axes.set_xlabel("accuracy in %, 8-bit weights (with 95 % interval)")
     axes.grid(visible=False, axis="y")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=3)
