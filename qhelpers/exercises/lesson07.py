@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 def straight_through(answer: Callable[..., Any]) -> Verdict:
     """Check a function (gradient, x, scale, qmin, qmax): the straight-through gradient."""
     scale, qmin, qmax = 0.5, -2, 1
-    x = np.array([-3.0, -1.26, -1.2, -0.3, 0.0, 0.2, 0.7, 0.74, 0.8, 5.0])
+    x = np.array([-3.0, -1.26, -1.2, -1.0, 0.0, 0.2, 0.5, 0.74, 0.8, 5.0])
     gradient = np.array([1.0, -2.0, 3.0, 0.5, -1.0, 2.0, 4.0, -3.0, 1.5, 2.5])
     found = answer(gradient.copy(), x.copy(), scale, qmin, qmax)
     if found is None or found is ...:
@@ -93,14 +93,15 @@ def integer_bias(
     if answer.shape != bias.shape:
         return hint(f"One integer for each of the {len(bias)} biases; got shape {answer.shape}.")
     step = input_scale * weight_scale
-    expected = np.rint(bias / step)
-    if np.allclose(answer, expected, atol=1.01) and np.array_equal(answer, np.rint(answer)):
+    whole = np.array_equal(answer, np.rint(answer))
+    if whole and (np.abs(answer - bias / step) < 0.501).all():
         return right("The sums have this step, so the bias can simply be added to them.")
+    one = "One scale alone? A product counts in units of two scales, multiplied."
     wrong = (
         (bias / step, "Integers are expected: round them."),
-        (np.rint(bias / weight_scale), "The input's scale is missing: the sums have both."),
-        (np.rint(bias / input_scale), "The weights' scale is missing: the sums have both."),
-        (np.rint(bias / output_scale), "That is the output's step. The bias is added before."),
+        (np.rint(bias / weight_scale), one),
+        (np.rint(bias / input_scale), one),
+        (np.rint(bias / output_scale), one),
         (np.rint(bias * step), "Multiplying leads to reals. Divide by the step."),
         (np.rint(bias / step / output_scale), "The output's scale comes later, after the sum."),
     )

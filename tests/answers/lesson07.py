@@ -42,9 +42,9 @@ WRONG = {
     ],
     "07.3": [
         ("bias / (input_scale * weight_scale)", "round them"),
-        ("np.rint(bias / weight_scale)", "input's scale is missing"),
-        ("np.rint(bias / input_scale)", "weights' scale is missing"),
-        ("np.rint(bias / output_scale)", "output's step"),
+        ("np.rint(bias / weight_scale)", "One scale alone"),
+        ("np.rint(bias / input_scale)", "One scale alone"),
+        ("np.rint(bias / output_scale)", "One scale alone"),
         ("np.rint(bias / (input_scale * weight_scale) / output_scale)", "comes later"),
         ("bias", "one unit of the sum"),
         ("[1, 2]", "One integer for each"),
