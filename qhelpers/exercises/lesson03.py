@@ -110,7 +110,7 @@ def distinct_bytes(answer: list[Any], scales: Sequence[float]) -> Verdict:
 
 
 _SUMS = (0, 1000, -1000, 3, -3, 5, -5, 123_456, -123_456, 9_000_000, -9_000_000)
-_MULTIPLIERS = ((3 << 29, -8), (1 << 30, -1), (1_717_986_918, -10))
+_MULTIPLIERS = ((3 << 29, -8), (1 << 30, -1), (1_717_986_918, -10), (1_717_986_918, 0))
 
 
 @exercise("03.4", expects="callable")
@@ -137,6 +137,11 @@ def last_step(answer: Callable[[int, int, int, int], Any]) -> Verdict:
     down = [((t * m) >> 31) >> -s for t, m, s, _ in cases]
     if got == [max(-128, min(127, d + z)) for d, z in zip(down, zero_points, strict=True)]:
         return hint(">> rounds down. Add a half before each of the two shifts.")
+    up = [(((t * m + (1 << 30)) >> 31) + ((1 << -s) >> 1)) >> -s for t, m, s, _ in cases]
+    if got == [max(-128, min(127, u + z)) for u, z in zip(up, zero_points, strict=True)]:
+        return hint("The second time a half goes away from zero: below 0 add one less.")
+    if got == [max(z, min(127, e + z)) for e, z in zip(exact, zero_points, strict=True)]:
+        return hint("That is with a ReLU. Here clip to -128 and 127 only.")
     case, mine, kernel = next(
         (c, g, w) for c, g, w in zip(cases, got, wanted, strict=True) if g != w
     )

@@ -24,7 +24,7 @@ def path(
         first: (what is done, what it gives) from the products to the byte; six or fewer.
         then: the same from there to the logit.
     """
-    title = "From nine pixels to one byte, and from 2,028 bytes to a logit: integers all the way"
+    title = "From nine pixels to one byte, and from 2,028 bytes to a logit"
     figure, axes = new(3, 3, title, height=5.6, height_ratios=(2.2, 1, 1))
     for place, (name, values) in zip(axes[0], matrices.items(), strict=True):
         annotated(place, values, "d")
@@ -93,14 +93,15 @@ def halves(distances: Array, parted: Array) -> None:
     """
     few, farthest = int(parted.sum()), float(distances[parted].max(initial=0))
     title = (
-        f"The rules part in {few:,} of {parted.size:,} sums, each within {farthest:.1g} of a half"
+        f"Two roundings and float32 part in {few:,} of {parted.size:,} sums, "
+        f"each within {farthest:.1g} of a half"
     )
     _, axes = new(1, 1, title, height=2.9)
     edges = np.logspace(-7, np.log10(0.5), 60)
     style = {"histtype": "stepfilled", "linewidth": 1.2}
     shown = np.maximum(distances, edges[0] * 1.01).ravel()  # exact halves go to the left end
     axes.hist(shown, edges, color=COLORS["grid"], label="all sums", **style)
-    axes.hist(shown[parted.ravel()], edges, color=COLORS["int8"], label="the rules part", **style)
+    axes.hist(shown[parted.ravel()], edges, color=COLORS["int8"], label="the two part", **style)
     axes.set(xscale="log", yscale="log", xlim=(edges[0], 0.5))
     axes.set(xlabel="distance of the exact value from a half, in levels", ylabel="how many")
     axes.legend(loc="upper left")

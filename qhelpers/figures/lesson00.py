@@ -25,9 +25,9 @@ _LESSONS = (
     ("04", 4, 2, "float16", "half the bits,\nstill floats"),
     ("05", 5, 2, "16x8", "finer activations\nwhere 8 bits fail"),
     ("06", 2, 0, "PyTorch static", "prepare, calibrate,\nconvert"),
-    ("later", 3, 0, "quantization-\naware training", "learn with\nthe rounding on"),
-    ("later", 4, 0, "below 8 bits", "4, 2, 1:\nwhere it breaks"),
-    ("later", 5, 0, "choosing", "which one for\nwhich device"),
+    ("07", 3, 0, "quantization-\naware training", "learn with\nthe rounding on"),
+    ("08", 4, 0, "below 8 bits", "4, 2, 1:\nwhere it breaks"),
+    ("09", 5, 0, "choosing", "which one for\nwhich device"),
 )
 
 
@@ -224,15 +224,13 @@ def course_map() -> None:
     axes.set(xlim=(-0.55, 5.55), ylim=(-0.62, 2.72))
     axes.axis("off")
     for number, x, y, name, idea in _LESSONS:
-        later = number == "later"
         box = FancyBboxPatch(
             (x - 0.42, y - 0.42),
             0.84,
             0.84,
             boxstyle="round,pad=0,rounding_size=0.08",
-            facecolor="white" if later else "#EAF2F8",
-            edgecolor=COLORS["muted"] if later else COLORS["int16x8"],
-            linestyle="--" if later else "-",
+            facecolor="#EAF2F8",
+            edgecolor=COLORS["int16x8"],
             linewidth=1.3,
         )
         axes.add_patch(box)
@@ -245,5 +243,5 @@ def course_map() -> None:
     for start, end in paths:
         axes.annotate("", end, start, arrowprops=arrow)
     axes.text(1.58, 2.55, "TensorFlow and LiteRT: five ways to convert one network", fontsize=9)
-    axes.text(1.58, 0.55, "PyTorch, and what comes after", fontsize=9)
+    axes.text(1.58, 0.55, "PyTorch, fewer bits, and the choice", fontsize=9)
     finish()

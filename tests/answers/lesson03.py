@@ -62,6 +62,16 @@ WRONG = {
             "lambda t, m, s, z: max(-128, min(127, (((t * m) >> 31) >> -s) + z))",
             "rounds down",
         ),
+        (
+            "lambda t, m, s, z: max(-128, min(127,"
+            " ((((t * m + (1 << 30)) >> 31) + ((1 << -s) >> 1)) >> -s) + z))",
+            "away from zero",
+        ),
+        (
+            "lambda t, m, s, z: max(z, min(127,"
+            " rounding.multiply_by_quantized(np.array([t]), m, s).tolist()[0] + z))",
+            "with a ReLU",
+        ),
         ("lambda t, m, s, z: 0", "it is"),
         ("5", "a function"),
     ],
