@@ -107,9 +107,11 @@ def quantize_all(
 
     Raises:
         ConversionError: LiteRT cannot even hold the float32 model.
-        ValueError: the model's input or the representative inputs are unusable.
+        ValueError: the model's input, its outputs or the representative inputs are unusable.
     """
     checked(representative, input_shape(model), "int8", value_range)
+    if len(model.outputs) != 1:
+        raise ValueError(f"the model must have one output; this one has {len(model.outputs)}.")
     files, refused = {}, {}
     with progress(len(RECIPES), "Converting") as advance:
         for recipe in RECIPES:
@@ -127,11 +129,10 @@ def input_shape(model: Any) -> tuple[int, ...]:
     """Return the shape of a Keras model's input, without the batch.
 
     Raises:
-        ValueError: it has several inputs or outputs, or an input whose size is not fixed.
+        ValueError: it has several inputs, or an input whose size is not fixed.
     """
-    counts = len(model.inputs), len(model.outputs)
-    if counts != (1, 1):
-        raise ValueError(f"the model must have one input and one output; this one has {counts}.")
+    if len(model.inputs) != 1:
+        raise ValueError(f"the model must have one input; this one has {len(model.inputs)}.")
     shape = tuple(model.inputs[0].shape[1:])
     if None in shape:
         raise ValueError(f"the model's input must have a fixed size; this one has {list(shape)}.")
