@@ -106,6 +106,7 @@ def requantized(
     exact = (total + bias / step) * (step / scale)
     hints = {
         int(exact) + zero_point: "Truncated? Round to the nearest integer.",
+        round(exact) - zero_point: "The sign: the zero point is added on the way to integers.",
         round(exact): "The zero point is missing: real 0 is not the integer 0 here.",
         round(total * step / scale) + zero_point: "Where is the bias? In units of the sum it is "
         "bias / (input_scale * weight_scale); added as it is, it counts for nothing.",

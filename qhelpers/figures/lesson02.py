@@ -152,7 +152,7 @@ def engines_apart(apart: Array, moved: Array) -> None:
         moved: bool [images], whether an int8 activation of the image differs between them.
     """
     count = int(moved.sum())
-    more = f"one int8 level more in {count} of them" if count else "nothing else"
+    more = f"in {count} of them one activation a level apart" if count else "nothing else"
     _, axes = style.new(title=f"Between the engines: rounding in all images, {more}", height=3.0)
     edges = np.geomspace(1e-8, 1e-1, 29)
     groups = {
