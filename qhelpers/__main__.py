@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 
@@ -29,7 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     quantizer = commands.add_parser("quantize", help=quantize_command.HELP)
     quantize_command.add_arguments(quantizer)
-    chosen = parser.parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # argparse takes -inf and -1e3 for options, but not with a space in front.
+    words = [f" {w}" if re.fullmatch(r"-(inf|[\d.]+e[-+]?\d+)", w) else w for w in words]
+    chosen = parser.parse_args(words)
     try:
         if chosen.command == "doctor":
             from qhelpers import doctor

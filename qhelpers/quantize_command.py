@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ Convert a Keras model to .tflite by every recipe of the course, run all files on
 write DIR/report.html with the scorecard and the error tensor by tensor, DIR/scorecard.json, and the
 files themselves. DIR appears when all of it is done, or not at all.
 
-model.keras    a model with one input, saved by model.save("model.keras") (Keras 3; not .h5, not a
-               SavedModel). It is loaded in Keras' safe mode: no code in the file is run.
+model.keras    a model with one input and one output, saved by model.save("model.keras") (Keras 3;
+               not .h5, not a SavedModel). It is loaded in Keras' safe mode: no code in the file is
+               run.
 calibration    an .npz file with one array: typical inputs, scaled as in training, float32
                [n, *the input's shape]. The first {_CALIBRATION} give int8 and int16x8 their ranges;
                all are used to compare. Written by: np.savez("x.npz", x=inputs)
@@ -68,24 +70,38 @@ def run(chosen: argparse.Namespace) -> None:
     out, inputs, labels = chosen.out, _array(chosen.calibration, "inputs"), None
     if out.exists():
         raise FileExistsError(f"{out} exists already; name a folder that does not.")
+    storage.writable(out.absolute().parent)  # before the work, not after it
+    low, high = chosen.range
+    if not low < high:
+        raise ValueError(f"--range {low:g} {high:g}: LOW must be below HIGH.")
     if chosen.labels is not None:
         labels = _array(chosen.labels, "labels")
         if labels.shape != inputs.shape[:1]:
+            advice = ""
+            if labels.ndim == 2 and len(labels) == len(inputs):
+                advice = " Use " + ("y.ravel()." if labels.shape[1] == 1 else "y.argmax(axis=1).")
             raise ValueError(
                 f"{chosen.labels} holds labels of shape {list(labels.shape)}; the {len(inputs)} "
-                f"inputs of {chosen.calibration} need [{len(inputs)}]."
+                f"inputs of {chosen.calibration} need [{len(inputs)}].{advice}"
             )
     model = load(chosen.model)
-    value_range = tuple(chosen.range)
+    value_range = (low, high)
     try:
-        conversion.checked(inputs, conversion.input_shape(model), "int8", value_range)
+        shape = conversion.input_shape(model)
+    except ValueError as error:
+        raise ValueError(f"{chosen.model}: {error}") from error
+    try:
+        conversion.checked(inputs, shape, "int8", value_range)
     except ValueError as error:
         advice = (
             " Trained on other values? Say which: --range -1 1." if "values" in str(error) else ""
         )
         raise ValueError(f"{chosen.calibration}: {error}{advice}") from error
     if labels is not None:
-        own_model.check_labels(labels, (len(inputs), *model.outputs[0].shape[1:]))
+        try:
+            own_model.check_labels(labels, (len(inputs), *model.outputs[0].shape[1:]))
+        except ValueError as error:
+            raise ValueError(f"{chosen.labels}: {error}") from error
     files, refused = litert.quantize_all(model, inputs[:_CALIBRATION], value_range)
     source = f"{len(inputs):,} inputs of {chosen.calibration.name}; the first "
     source += f"{min(_CALIBRATION, len(inputs))} also gave the ranges"
@@ -99,7 +115,9 @@ def run(chosen: argparse.Namespace) -> None:
     print(found.card.text())
     if found.errors:
         worst = found.worst()
-        print(f"int8: most noise comes in at {worst.name}, {worst.added:.2%} of the signal.")
+        print(
+            f"int8: most noise comes in at {worst.name}, {100 * worst.added:.2g} % of the signal."
+        )
     print(f"Report: {out / 'report.html'}")
 
 
@@ -130,6 +148,8 @@ def load(path: Path) -> Any:
             return keras.models.load_model(path, compile=False, safe_mode=True)
         except Exception as error:  # whatever a strange file makes Keras raise
             reason = str(error).strip().splitlines()[0]
+            if "Lambda" in reason or "lambda" in reason:
+                reason = "it holds a Lambda layer, which is code, and code is not loaded."
             raise ValueError(f"Keras cannot load {path} in safe mode: {reason}") from error
 
 
@@ -145,6 +165,8 @@ def _array(path: Path, what: str) -> Array:
             raise ValueError(f"{path} must hold one array of {what}; it has {names}.")
         try:
             array = np.asarray(archive[archive.files[0]])
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise ValueError(f"{path} is damaged. Write it again with np.savez.") from error
         except ValueError as error:
             raise ValueError(
                 f"{path} holds no array of numbers, and other objects are not loaded: they could "
@@ -161,16 +183,17 @@ def _page(name: str, found: own_model.Comparison) -> str:
     worst = ""
     if found.errors:
         at = found.worst()
-        worst = (
-            f"<p>Most noise comes in at {html.escape(at.name)}, {at.added:.2%} of the signal.</p>"
-        )
+        worst = f"<p>Most noise comes in at {html.escape(at.name)}, {100 * at.added:.2g} % of the signal.</p>"
     packages = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy")
     made = [v for v in map(storage.versions, packages) if not v.endswith("-0")]
     return (
-        f"<!DOCTYPE html><html lang='en'><meta charset='utf-8'><title>{title}</title>"
+        f"<!DOCTYPE html><html lang='en'><meta charset='utf-8'>"
+        f"<meta name='viewport' content='width=device-width'><title>{title}</title>"
         "<body style='font-family:sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem'>"
         f"<h1>{title}</h1>{found.html()}{worst}"
-        "<p>Noise: the energy of the error over that of the signal. SQNR: the same in decibels.</p>"
+        "<p>Flips: inputs whose class changed. Latency ratio: time over float32's. Noise: the "
+        "energy of the error over that of the signal. SQNR: the same in decibels. Added here: "
+        "noise that came in at this tensor.</p>"
         f"<p style='font-size:.9em'>Made with {html.escape(', '.join(made))}.</p>"
     )
 

@@ -59,7 +59,8 @@ def html(
 def _cell(scope: str, text: str) -> str:
     """Return one HTML cell: a heading where it has a scope, figures to the right."""
     tag, attribute = ("th", f' scope="{scope}"') if scope else ("td", "")
-    style = f"{_CELL_CSS};text-align:{'right' if text[:1].isdigit() else 'left'}"
+    figure = text.lstrip("-")[:1].isdigit()
+    style = f"{_CELL_CSS};text-align:{'right;white-space:nowrap' if figure else 'left'}"
     return f'<{tag}{attribute} style="{style}">{escaping.escape(text)}</{tag}>'
 
 

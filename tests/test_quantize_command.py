@@ -117,6 +117,12 @@ def with_nan(path: Path) -> None:
     np.savez(path, x=inputs)
 
 
+def damaged(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[1000:1100] = bytes(100)
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
@@ -124,7 +130,7 @@ def with_nan(path: Path) -> None:
         ("model.keras", lambda p: p.write_bytes(b"hello"), "is not a .keras file"),
         ("model.keras", broken, "is not a .keras file"),
         ("model.keras", not_keras, "Keras cannot load"),
-        ("model.keras", lambda_model, "in safe mode"),
+        ("model.keras", lambda_model, "a Lambda layer, which is code, and code is not loaded"),
         ("x.npz", Path.unlink, "there is no file"),
         ("x.npz", broken, "is damaged or not an .npz file"),
         ("x.npz", lambda p: p.write_bytes(b""), "is damaged or not an .npz file"),
@@ -139,9 +145,10 @@ def with_nan(path: Path) -> None:
         ("x.npz", lambda p: np.savez(p, x=np.full((310, *SHAPE), 255, np.uint8)), "Divide by 255"),
         ("x.npz", lambda p: np.savez(p, x=2 * INPUTS), "Say which: --range -1 1"),
         ("x.npz", with_nan, "got 1 NaN or infinities"),
+        ("x.npz", damaged, "is damaged. Write it again with np.savez"),
         ("y.npz", Path.unlink, "there is no file"),
         ("y.npz", lambda p: np.savez(p, y=LABELS[:9]), "holds labels of shape [9]; the 310 inputs"),
-        ("y.npz", lambda p: np.savez(p, y=LABELS[:, None]), "labels of shape [310, 1]"),
+        ("y.npz", lambda p: np.savez(p, y=LABELS[:, None]), "need [310]. Use y.ravel()"),
         ("y.npz", lambda p: np.savez(p, y=LABELS + 0.5), "got float64"),
         ("y.npz", lambda p: np.savez(p, y=LABELS + 1), "0 to 2, the model's classes"),
     ],
@@ -157,6 +164,31 @@ def test_what_it_refuses_is_said_in_one_line(
     assert said.err.startswith("python -m qhelpers quantize: ")
     assert len(said.err.strip().splitlines()) == 1
     assert set(folder.iterdir()) == before, "nothing is left behind"
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["-inf", "inf"], 0, ""),
+        (["-1e3", "1e3"], 0, ""),
+        (["1", "0"], 1, "--range 1 0: LOW must be below HIGH"),
+    ],
+)
+def test_ranges(
+    words: list[str], status: int, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = ["--calibration", str(folder / "x.npz"), "--out", str(folder / "out")]
+    assert main(["quantize", str(folder / "model.keras"), *files, "--range", *words]) == status
+    assert message in capsys.readouterr().err
+
+
+def test_the_parent_folder_is_checked_before_the_work(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "file").write_text("no folder")
+    files = ["--calibration", str(folder / "x.npz"), "--out", str(folder / "file" / "out")]
+    assert main(["quantize", str(folder / "model.keras"), *files, "--range", "-1", "1"]) == 1
+    assert "cannot make the folder" in capsys.readouterr().err
 
 
 def test_a_folder_that_exists_is_left_alone(

@@ -70,6 +70,7 @@ def folded_bias(
     wrong = (
         (beta, "The mean is missing: it is subtracted before gamma and beta are applied."),
         (beta + mean * gamma / spread, "The sign: batch normalization subtracts the mean."),
+        ((beta - mean) * gamma / spread, "beta is added last: gamma does not multiply it."),
         (beta - mean, "The mean is divided by the spread and multiplied by gamma, too."),
         (beta - mean / spread, "gamma is missing: it multiplies the mean as well."),
         (beta - mean * gamma, "Divide by the standard deviation."),
@@ -99,6 +100,9 @@ def integer_bias(
     one = "One scale alone? A product counts in units of two scales, multiplied."
     wrong = (
         (bias / step, "Integers are expected: round them."),
+        (np.trunc(bias / step), "The step is right, but you cut off. Round to the nearest."),
+        (np.floor(bias / step), "The step is right. Round to the nearest integer, not down."),
+        (np.rint(bias / step * output_scale), "The output's scale comes later, after the sum."),
         (np.rint(bias / weight_scale), one),
         (np.rint(bias / input_scale), one),
         (np.rint(bias / output_scale), one),

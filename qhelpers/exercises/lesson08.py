@@ -34,6 +34,8 @@ def bits_per_weight(answer: Callable[[int, int, int], Any]) -> Verdict:
             return hint(f"{case}: these are bytes; bits are asked for.")
         if found == bits + scale_bits // group:
             return hint(f"{case}: // drops the fraction; use /.")
+        if np.isclose(found, bits + group / scale_bits):
+            return hint(f"{case}: the group is the second argument, the scale's bits the third.")
         return hint(f"{case}: got {found:g}. Count the bits of one group, then divide.")
     return right("Right for five formats. 4 bits in groups of 32 with float16 scales: 4.5.")
 
@@ -60,6 +62,8 @@ def unpack_nibbles(answer: Callable[[NDArray[np.uint8]], Any]) -> Verdict:
         return hint("Minus 8 is llama.cpp's offset. Two's complement: subtract 16 from 8 up.")
     if np.array_equal(found, np.concatenate([wanted[::2], wanted[1::2]])):
         return hint("All low halves came first. Put each byte's two side by side.")
+    if np.array_equal(found, wanted.view(np.uint8)):
+        return hint("uint8 cannot hold negative numbers: 0 - 1 became 255. Make it int8 first.")
     return hint(f"The bytes {packed.tolist()} do not hold {found.tolist()}.")
 
 

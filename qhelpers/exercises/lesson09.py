@@ -36,22 +36,22 @@ def front(answer: list[Any], offers: Mapping[str, tuple[float, float]]) -> Verdi
 
 @exercise("09.2", str)
 def culprit(answer: str, decibels: Mapping[str, float]) -> Verdict:
-    """Check the name of the tensor at which most decibels were lost."""
+    """Check the name of the tensor at which most noise was added."""
     if answer not in decibels:
         return hint(f"Give one of the names: {', '.join(decibels)}.")
-    names, values = list(decibels), list(decibels.values())
-    lost = {
-        name: before - after
-        for name, before, after in zip(names[1:], values, values[1:], strict=False)
+    names, noise = list(decibels), [10 ** (-value / 10) for value in decibels.values()]
+    added = {
+        name: after - before
+        for name, before, after in zip(names[1:], noise, noise[1:], strict=False)
     }
-    worst = max(lost, key=lambda name: lost[name])
+    worst = max(added, key=lambda name: added[name])
     if answer == worst:
-        return right(f"{lost[worst]:.0f} dB go at that one step; later layers only hand it on.")
+        return right(f"{added[worst]:.2%} of the signal comes in there, and is handed on.")
     if answer == min(decibels, key=lambda name: decibels[name]):
         return hint("It has the largest error, but most of it came in with its input.")
     if answer == max(decibels, key=lambda name: decibels[name]):
         return hint("More decibels are better: this one has the smallest error of all.")
-    return hint("Compare each tensor with the one before it: where is the largest drop?")
+    return hint("Compare each tensor with the one before it: where does most noise come in?")
 
 
 @exercise("09.3", float)

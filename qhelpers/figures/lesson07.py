@@ -194,7 +194,7 @@ def scales(traces: Mapping[str, Array], frozen_at: int, odd_at: int) -> None:
     for (name, trace), color in zip(traces.items(), (AFTER, AWARE), strict=True):
         axes.plot(trace, color=color, label=name)
     low, high = axes.get_ylim()
-    for place, text in ((frozen_at, "end of training"), (odd_at, "odd batches")):
+    for place, text in ((frozen_at, "observers frozen"), (odd_at, "odd batches")):
         axes.axvline(place, color=style.COLORS["muted"], ls="--", lw=1)
         axes.text(place, high, f" {text}", color=style.COLORS["muted"], va="top", fontsize=9)
     axes.set(xlabel="batch", ylabel="scale of the convolution's output", ylim=(low, high))

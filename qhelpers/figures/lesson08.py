@@ -25,7 +25,9 @@ def filters(kernels: Mapping[str, Array]) -> None:
         kernels: name -> real weights [filters, 3, 3]; the first is the original.
     """
     count = len(next(iter(kernels.values())))
-    title = "The convolution's filters: the signs last longest (orange positive, purple negative)"
+    title = (
+        "The filters: few bits lose small weights, one keeps signs (orange +, purple -, white 0)"
+    )
     figure, axes = new(len(kernels), count, title, height=0.75 * len(kernels) + 0.5)
     first = next(iter(kernels.values()))
     for row, (name, kernel) in zip(axes, kernels.items(), strict=True):

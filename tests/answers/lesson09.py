@@ -13,7 +13,7 @@ WRONG = {
     "09.2": [
         ('"scores"', "came in with its input"),
         ('"input"', "smallest error"),
-        ('"average"', "largest drop"),
+        ('"average"', "most noise come in"),
         ('"nobody"', "one of the names"),
     ],
     "09.3": [
