@@ -183,7 +183,8 @@ def _page(name: str, found: own_model.Comparison) -> str:
     worst = ""
     if found.errors:
         at = found.worst()
-        worst = f"<p>Most noise comes in at {html.escape(at.name)}, {100 * at.added:.2g} % of the signal.</p>"
+        where = f"{html.escape(at.name)}, {100 * at.added:.2g} % of the signal"
+        worst = f"<p>Most noise comes in at {where}.</p>"
     packages = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy")
     made = [v for v in map(storage.versions, packages) if not v.endswith("-0")]
     return (
