@@ -35,7 +35,7 @@ def mean(values: Sequence[float]) -> Mean:
 
     Source: Student (W. S. Gosset), "The Probable Error of a Mean", Biometrika 6 (1908).
     """
-    from scipy.special import stdtrit  # type: ignore[import-untyped]
+    from scipy.special import stdtrit
 
     n = len(values)
     if n < 2 or not all(map(math.isfinite, values)):

@@ -61,11 +61,11 @@ def trained(digits: Digits, show: bool = True) -> nn.Module:
     steps, batch = schedule(len(images))
     name = f"torch_cnn-{digits.key}-{storage.versions('torch')}-{steps}x{batch}.pt"
     path = storage.home() / "models" / name
-    if not torch_mlp._restored(net, path):
+    if not torch_mlp.restored(net, path):
         label = "Training the PyTorch CNN" if show else ""
         net.train()
         torch_train.fit(net, images, labels, steps, RATE, batch=batch, seed=SEED, label=label)
-        storage.write_atomically(path, torch_mlp._saved(net))
+        storage.write_atomically(path, torch_mlp.saved(net))
     return net.eval()
 
 

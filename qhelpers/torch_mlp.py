@@ -108,7 +108,7 @@ def train(
     net.train()
     label = "Training the PyTorch network"
     bar: Any = progress(epochs, label) if show else contextlib.nullcontext()
-    with _one_thread(), bar as advance:
+    with one_thread(), bar as advance:
         for _ in range(epochs):
             loss_sum, correct = 0.0, 0
             order = torch.randperm(count, generator=generator).numpy()
@@ -143,9 +143,9 @@ def trained(digits: Digits, show: bool = True) -> nn.Module:
     batch, epochs = schedule(len(digits.train_images))
     name = f"torch_mlp-{digits.key}-{storage.versions('torch')}-{epochs}x{batch}.pt"
     path = storage.home() / "models" / name
-    if not _restored(net, path):
+    if not restored(net, path):
         train(net, digits, show=show)
-        storage.write_atomically(path, _saved(net))
+        storage.write_atomically(path, saved(net))
     return net.eval()
 
 
@@ -171,11 +171,11 @@ def logits(net: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def state_bytes(net: nn.Module) -> int:
     """Return how many bytes `torch.save(net.state_dict())` writes."""
-    return len(_saved(net))
+    return len(saved(net))
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Compute on one thread for a while.
 
     On small batches several threads mostly wait for each other, for minutes where other programs
@@ -191,7 +191,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _saved(net: nn.Module) -> bytes:
+def saved(net: nn.Module) -> bytes:
     """Return the file that holds the network's weights."""
     import torch
 
@@ -200,8 +200,8 @@ def _saved(net: nn.Module) -> bytes:
     return stream.getvalue()
 
 
-def _restored(net: nn.Module, path: Path) -> bool:
-    """Give the network the weights of a cached file, if there is one and it is whole."""
+def restored(net: nn.Module, path: Path) -> bool:
+    """Give a network the weights of a cached file; say whether that was there and whole."""
     import torch
 
     if not path.exists():

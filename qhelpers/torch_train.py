@@ -70,7 +70,7 @@ def fit(
     )
     losses: list[float] = []
     bar: Any = progress(steps, label) if label else contextlib.nullcontext()
-    with torch_mlp._one_thread(), bar as advance:
+    with torch_mlp.one_thread(), bar as advance:
         for step, chosen in zip(range(steps), _batches(count, batch, seed), strict=False):
             for group in optimizer.param_groups:
                 group["lr"] = rate * (1 - step / steps)

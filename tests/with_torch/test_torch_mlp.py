@@ -163,7 +163,7 @@ def flip_a_bit(content):
 
 def another_network(content):
     net = torch.nn.Linear(3, 2)
-    return torch_mlp._saved(net)
+    return torch_mlp.saved(net)
 
 
 @pytest.mark.parametrize(
