@@ -42,6 +42,8 @@ WRONG = {
     ],
     "07.3": [
         ("bias / (input_scale * weight_scale)", "round them"),
+        ("np.trunc(bias / (input_scale * weight_scale))", "cut off"),
+        ("np.rint(bias / (input_scale * weight_scale) * output_scale)", "after the sum"),
         ("np.rint(bias / weight_scale)", "One scale alone"),
         ("np.rint(bias / input_scale)", "One scale alone"),
         ("np.rint(bias / output_scale)", "One scale alone"),

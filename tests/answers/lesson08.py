@@ -6,7 +6,8 @@ WRONG = {
         ("lambda bits, group, scale_bits: bits + scale_bits", "shares one scale"),
         ("lambda bits, group, scale_bits: bits * group + scale_bits", "Divide by its weights"),
         ("lambda bits, group, scale_bits: (bits + scale_bits / group) / 8", "these are bytes"),
-        ("lambda bits, group, scale_bits: bits + group / scale_bits", "Count the bits"),
+        ("lambda bits, group, scale_bits: bits + group / scale_bits", "second argument"),
+        ("lambda bits, group, scale_bits: bits + 1", "Count the bits"),
         ("lambda bits, group, scale_bits: None", "returns nothing yet"),
         ("4.5", "a function"),
     ],
@@ -24,6 +25,10 @@ WRONG = {
         (
             "lambda packed: packing.unpack(packed, 4, 8).reshape(-1, 2).T.ravel()",
             "side by side",
+        ),
+        (
+            "lambda packed: packing.unpack(packed, 4, 8).view(np.uint8)",
+            "cannot hold negative",
         ),
         ("lambda packed: packed", "bytes hold 8 integers"),
         ("lambda packed: None", "returns nothing yet"),
