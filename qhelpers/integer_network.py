@@ -11,7 +11,7 @@ import numpy.typing as npt
 import threadpoolctl
 
 from qhelpers import addition, integer, rounding
-from qhelpers.tflite import TensorInfo, TfliteFile
+from qhelpers.tflite import TensorInfo, TfliteFile, checked_inputs
 from qhelpers.tflite_steps import Step, UnknownStepError, read
 
 __all__ = ["IntegerNetwork", "UnknownStepError"]
@@ -66,7 +66,8 @@ class IntegerNetwork:
             ValueError: wrong dtype or shape.
             OverflowError: a sum that does not fit where the engine keeps it.
         """
-        raw, output = self._checked(raw), self.file.outputs[0].index
+        info, output = self.file.inputs[0], self.file.outputs[0].index
+        raw = checked_inputs(raw, info.dtype, info.shape[1:])
         parts = [raw[start : start + _BATCH] for start in range(0, len(raw), _BATCH)]
         # Products this small gain nothing from a second thread, and wait for it on a busy machine.
         with threadpoolctl.threadpool_limits(1, "blas"):
@@ -82,16 +83,9 @@ class IntegerNetwork:
             ValueError: wrong dtype or shape.
             OverflowError: a sum that does not fit where the engine keeps it.
         """
-        values = self._compute(self._steps, self._checked(raw))
+        info = self.file.inputs[0]
+        values = self._compute(self._steps, checked_inputs(raw, info.dtype, info.shape[1:]))
         return {self._tensors[index].name: value for index, value in values.items()}
-
-    def _checked(self, raw: Array) -> Array:
-        """Return the inputs if they fit the file."""
-        raw, info = np.asarray(raw), self.file.inputs[0]
-        if raw.dtype != info.dtype or raw.shape[1:] != info.shape[1:] or len(raw) == 0:
-            wanted = f"{info.dtype} [n, {', '.join(map(str, info.shape[1:]))}], n > 0"
-            raise ValueError(f"inputs must be {wanted}; got {raw.dtype} {list(raw.shape)}.")
-        return raw
 
     def _compute(self, steps: Sequence[Step], raw: Array) -> dict[int, Array]:
         """Run steps in order; index of the tensor -> values."""
@@ -108,6 +102,9 @@ class IntegerNetwork:
         left_over = np.prod(info.shape[1:]) % 8 > 0 and source.dtype == np.float32
         if step.name == "QUANTIZE" and self.engine == "optimized" and left_over:
             step.refuse("the numbers left over from groups of 8 are not known", self._tensors)
+        integers = step.name == "QUANTIZE" and source.dtype != np.float32
+        if integers and not _same_ruler(source, info):
+            step.refuse("a change of scale between integers is not known", self._tensors)
         if step.name in ("QUANTIZE", "DEQUANTIZE", "RESHAPE"):
             return
         bits = info.dtype.itemsize * 8
@@ -197,8 +194,6 @@ class IntegerNetwork:
             clipped = np.clip(steps + info.zero_points[0], limits.min, limits.max)
             return np.asarray(clipped, info.dtype)
         shift = int(info.zero_points[0] - source.zero_points[0])
-        if source.dtype.itemsize + info.dtype.itemsize != 2 or not _same_ruler(source, info):
-            step.refuse("a change of scale between integers is not known", self._tensors)
         return (raw.astype(np.int16) + shift).astype(info.dtype)
 
     def _dequantize(self, step: Step, values: Values) -> Array:
@@ -208,7 +203,9 @@ class IntegerNetwork:
 
 
 def _same_ruler(source: TensorInfo, info: TensorInfo) -> bool:
-    """Say whether two 8-bit tensors differ only in where their integers begin."""
+    """Say whether two tensors have 8 bits and differ only in where their integers begin."""
+    if source.dtype.itemsize + info.dtype.itemsize != 2:
+        return False
     begins = [int(t.zero_points[0]) - int(np.iinfo(t.dtype).min) for t in (source, info)]
     return bool(source.scales[0] == info.scales[0] and begins[0] == begins[1])
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qhelpers import silence, storage
-from qhelpers.tflite import TfliteFile
+from qhelpers.tflite import TfliteFile, checked_inputs
 
 Array = npt.NDArray[Any]
 
@@ -57,12 +57,8 @@ class MicroModel:
         Raises:
             ValueError: wrong dtype or shape, or no image.
         """
-        raw = np.asarray(raw)
         details = self._interpreter.get_input_details(0)
-        shape, dtype = tuple(details["shape"][1:]), np.dtype(details["dtype"])
-        if raw.shape[1:] != shape or raw.dtype != dtype or len(raw) == 0:
-            wanted = f"{dtype} [n, {', '.join(map(str, shape))}], n > 0"
-            raise ValueError(f"inputs must be {wanted}; got {raw.dtype} {list(raw.shape)}.")
+        raw = checked_inputs(raw, np.dtype(details["dtype"]), tuple(details["shape"][1:]))
         outputs = []
         for image in raw:
             self._interpreter.set_input(image[None], 0)

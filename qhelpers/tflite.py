@@ -177,6 +177,24 @@ class TfliteFile:
         return ", ".join(parts)
 
 
+def checked_inputs(raw: Array, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+    """Return inputs that fit a model in its own dtype, or say what does not.
+
+    Args:
+        raw: [n, *shape] in `dtype`, n > 0.
+        dtype: of the model's input.
+        shape: of the model's input, without the batch.
+
+    Raises:
+        ValueError: another dtype or shape, or no input.
+    """
+    raw = np.asarray(raw)
+    if raw.dtype != dtype or raw.shape[1:] != shape or len(raw) == 0:
+        wanted = f"{dtype} [n, {', '.join(map(str, shape))}], n > 0"
+        raise ValueError(f"inputs must be {wanted}; got {raw.dtype} {list(raw.shape)}.")
+    return raw
+
+
 def _tensor(detail: dict[str, Any]) -> TensorInfo:
     """Return a TensorInfo from the interpreter's details."""
     parameters = detail["quantization_parameters"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,15 +89,6 @@ def exported(net: nn.Module, digits: Digits) -> Any:
         prepared = prepare_pt2e(program.module(), quantizer)
         _run(prepared, digits)
         return convert_pt2e(prepared)
-
-
-def saved(net: Any) -> bytes:
-    """Return the file that `torch.save(net.state_dict())` writes."""
-    import torch
-
-    stream = io.BytesIO()
-    torch.save(net.state_dict(), stream)
-    return stream.getvalue()
 
 
 def _run(prepared: Any, digits: Digits) -> None:

@@ -6,21 +6,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from qhelpers import digits, storage, torch_cnn, torch_train
+from qhelpers import storage, torch_cnn, torch_train
 
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path, monkeypatch):
     monkeypatch.setenv("QHELPERS_HOME", str(tmp_path))
-
-
-@pytest.fixture(scope="module")
-def few():
-    """Eighty images that are easy to tell apart: the label is the bright row."""
-    labels = np.arange(80, dtype=np.uint8) % 10
-    images = np.random.default_rng(0).integers(0, 60, (80, 28, 28), np.uint8)
-    images[np.arange(80), 2 * labels + 4] = 255
-    return digits.Digits("few", "few", images, labels, images[:40], labels[:40], "0123456789ab")
 
 
 @pytest.fixture
