@@ -6,7 +6,7 @@ import functools
 import warnings
 from typing import TYPE_CHECKING
 
-from qhelpers import storage, torch_mlp, torch_train
+from qhelpers import storage, torch_cache, torch_train
 
 if TYPE_CHECKING:
     import torch
@@ -60,13 +60,13 @@ def trained(digits: Digits, show: bool = True) -> nn.Module:
     images, labels = digits.train_images, digits.train_labels
     steps, batch = schedule(len(images))
     name = f"torch_cnn-{digits.key}-{storage.versions('torch')}-{steps}x{batch}.pt"
-    path = storage.home() / "models" / name
-    if not torch_mlp.restored(net, path):
-        label = "Training the PyTorch CNN" if show else ""
+    label = "Training the PyTorch CNN" if show else ""
+
+    def train() -> None:
         net.train()
         torch_train.fit(net, images, labels, steps, RATE, batch=batch, seed=SEED, label=label)
-        storage.write_atomically(path, torch_mlp.saved(net))
-    return net.eval()
+
+    return torch_cache.trained(net, name, train)
 
 
 @functools.cache

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 import math
-import pickle
 import warnings
-import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qhelpers import storage
+from qhelpers import storage, torch_cache
 from qhelpers.progress import progress
 
 if TYPE_CHECKING:
@@ -142,11 +138,7 @@ def trained(digits: Digits, show: bool = True) -> nn.Module:
     net = build()
     batch, epochs = schedule(len(digits.train_images))
     name = f"torch_mlp-{digits.key}-{storage.versions('torch')}-{epochs}x{batch}.pt"
-    path = storage.home() / "models" / name
-    if not restored(net, path):
-        train(net, digits, show=show)
-        storage.write_atomically(path, saved(net))
-    return net.eval()
+    return torch_cache.trained(net, name, lambda: train(net, digits, show=show))
 
 
 def logits(net: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -171,7 +163,7 @@ def logits(net: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def state_bytes(net: nn.Module) -> int:
     """Return how many bytes `torch.save(net.state_dict())` writes."""
-    return len(saved(net))
+    return len(torch_cache.saved(net))
 
 
 @contextlib.contextmanager
@@ -189,33 +181,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def saved(net: nn.Module) -> bytes:
-    """Return the file that holds the network's weights."""
-    import torch
-
-    stream = io.BytesIO()
-    torch.save(net.state_dict(), stream)
-    return stream.getvalue()
-
-
-def restored(net: nn.Module, path: Path) -> bool:
-    """Give a network the weights of a cached file; say whether that was there and whole."""
-    import torch
-
-    if not path.exists():
-        return False
-    try:
-        with zipfile.ZipFile(path) as archive:  # PyTorch itself does not look at the checksums
-            whole = archive.testzip() is None
-        if whole:
-            net.load_state_dict(torch.load(path, weights_only=True))
-            return True
-    except (OSError, RuntimeError, zipfile.BadZipFile, pickle.UnpicklingError):
-        pass
-    print(f"The cached network {path.name} is damaged: training it again.")
-    return False
 
 
 @functools.cache

@@ -52,7 +52,7 @@ def update(digits: Digits) -> dict[str, str]:
     """
     import torch
 
-    from qhelpers import torch_mlp, torch_static
+    from qhelpers import torch_cache, torch_mlp, torch_static
 
     torch.set_num_threads(1)
     float_net = torch_mlp.trained(digits, show=False)
@@ -64,7 +64,7 @@ def update(digits: Digits) -> dict[str, str]:
     if importlib.util.find_spec("torchao") is not None:
         nets["PyTorch PT2E"] = torch_static.exported(float_net, digits)
         print("PT2E", flush=True)
-    files = {name: torch_mlp.saved(net) for name, net in nets.items()}
+    files = {name: torch_cache.saved(net) for name, net in nets.items()}
     shas = {name: sha256(content).hexdigest()[:12] for name, content in files.items()}
     stale = [n for n in nets if not rows.unchanged(n, digits.key, shas[n], shas[REFERENCE])]
     if stale:

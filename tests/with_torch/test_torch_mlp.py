@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from qhelpers import storage, torch_mlp
+from qhelpers import storage, torch_cache, torch_mlp
 
 
 @pytest.fixture(autouse=True)
@@ -154,7 +154,7 @@ def flip_a_bit(content):
 
 def another_network(content):
     net = torch.nn.Linear(3, 2)
-    return torch_mlp.saved(net)
+    return torch_cache.saved(net)
 
 
 @pytest.mark.parametrize(

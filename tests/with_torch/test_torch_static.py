@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from qhelpers import digits, rows, scorecard, torch_mlp, torch_rows, torch_static
+from qhelpers import digits, rows, scorecard, torch_cache, torch_mlp, torch_rows, torch_static
 
 LESSON = Path(__file__).parents[2] / "notebooks" / "06_pytorch_static.ipynb"
 # A piece of each cell of lesson 06 that takes a step.
@@ -78,7 +78,7 @@ def test_same_files_as_the_lesson(data: digits.Digits, lesson: dict[str, Any]) -
         "exported": (lesson["exported"], torch_static.exported(float_net, data)),
     }
     for name, (theirs, ours) in pairs.items():
-        assert torch_mlp.saved(ours) == lesson["saved"](theirs), name
+        assert torch_cache.saved(ours) == lesson["saved"](theirs), name
         expected = torch_mlp.logits(theirs, data.test_images)
         assert np.array_equal(torch_mlp.logits(ours, data.test_images), expected), name
 
@@ -105,7 +105,7 @@ def test_rows_are_measured_once_and_again_where_stale(
     net = torch_static.static(torch_mlp.trained(data, show=False), data)
     right = (torch_mlp.logits(net, data.test_images).argmax(1) == data.test_labels).sum()
     assert (honest.correct, honest.n) == (right, 90)
-    assert honest.bytes == len(torch_mlp.saved(net))
+    assert honest.bytes == len(torch_cache.saved(net))
     rows.add(dataclasses.replace(honest, file_sha="0" * 12, correct=0))
     again = torch_rows.update(data)
     assert [name for name, what in again.items() if what == "measured"] == ["PyTorch static"]
