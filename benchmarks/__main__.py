@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from qhelpers import course, digits, evaluate, storage
+from qhelpers import data as digits
+from qhelpers import paths
+from qhelpers.cli import run_notebooks
+from qhelpers.evaluation import metrics
 
 Row = dict[str, Any]
 
@@ -62,7 +65,7 @@ CACHED = {"09": 45}
 
 def notebooks() -> Iterator[Row]:
     """Each alone with nothing cached, then all in order with nothing cached at first."""
-    chosen = course.find()
+    chosen = run_notebooks.find()
     for path in chosen:
         result, limit = executed(path), ALONE.get(path.name[:2], 45)
         yield row(f"{path.stem}, nothing cached", result.seconds, limit, "s", at_least=False)
@@ -77,12 +80,12 @@ def notebooks() -> Iterator[Row]:
             yield row("  with everything cached", again, limit, "s", at_least=False)
 
 
-def executed(path: Path, home: str | None = None) -> course.Result:
+def executed(path: Path, home: str | None = None) -> run_notebooks.Result:
     before = os.environ.get("QHELPERS_HOME")
     with tempfile.TemporaryDirectory() as empty:
         os.environ["QHELPERS_HOME"] = home or empty
         try:
-            result = course.run_one(path, Path(empty) / "course")
+            result = run_notebooks.run_one(path, Path(empty) / "course")
         finally:
             os.environ.pop("QHELPERS_HOME")
             if before is not None:
@@ -105,7 +108,7 @@ def imports() -> Iterator[Row]:
 
 def main() -> None:
     data = digits.load(quiet=True)
-    print(f"{data.source}; {evaluate.cpu_name()}, {os.cpu_count()} CPUs\n", flush=True)
+    print(f"{data.source}; {metrics.cpu_name()}, {os.cpu_count()} CPUs\n", flush=True)
     rows = []
     for part in (imports, training, integers, notebooks):
         for entry in part():
@@ -113,9 +116,9 @@ def main() -> None:
             verdict = "reached" if entry["reached"] else "NOT REACHED"
             value = f"{entry['value']:8.2f} {entry['unit']:6}"
             print(f"{entry['what']:52} {value} {entry['must']:20} {verdict}", flush=True)
-    report = {"data": data.source, "cpu": evaluate.cpu_name(), "rows": rows}
-    path = storage.home() / "bench.json"
-    storage.write_atomically(path, json.dumps(report, indent=2).encode())
+    report = {"data": data.source, "cpu": metrics.cpu_name(), "rows": rows}
+    path = paths.home() / "bench.json"
+    paths.write_atomically(path, json.dumps(report, indent=2).encode())
     print(f"\nWritten to {path}")
 
 

@@ -12,8 +12,10 @@ import time
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
-from qhelpers import digits, keras_cnn, litert
-from qhelpers.integer_network import IntegerNetwork
+from qhelpers import data as digits
+from qhelpers import keras_cnn
+from qhelpers.tflite import litert
+from qhelpers.tflite.numpy_network import NumpyNetwork
 
 
 def main() -> None:
@@ -23,7 +25,7 @@ def main() -> None:
     runs = {}
     for engine in ("reference", "xnnpack"):
         runs[engine] = litert.LiteModel(content, engine=engine).run_raw
-        runs[f"NumPy, {engine}"] = IntegerNetwork(content, engine).run
+        runs[f"NumPy, {engine}"] = NumpyNetwork(content, engine).run
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(5):
         for name, run in runs.items():  # in turn, so that a busy moment hits all alike

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from qhelpers import digits, keras_cnn
+from qhelpers import data as digits
+from qhelpers import keras_cnn
 
 
 def usual(model: Any, data: digits.Digits) -> None:

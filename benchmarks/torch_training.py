@@ -10,7 +10,8 @@ import sys
 import time
 from typing import Any
 
-from qhelpers import digits, torch_mlp
+from qhelpers import data as digits
+from qhelpers.pytorch import torch_mlp
 
 
 def usual(net: Any, data: digits.Digits) -> None:

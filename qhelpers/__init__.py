@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qhelpers.lesson import claim
+    from qhelpers.notebook.lesson import claim
 
 __all__ = ["claim"]
 
@@ -17,7 +17,7 @@ __all__ = ["claim"]
 def __getattr__(name: str) -> Any:
     """Import `claim` when it is first asked for."""
     if name == "claim":
-        from qhelpers.lesson import claim
+        from qhelpers.notebook.lesson import claim
 
         return claim
     raise AttributeError(f"module 'qhelpers' has no attribute {name!r}")

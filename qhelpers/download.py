@@ -9,9 +9,9 @@ import threading
 import time
 from pathlib import Path
 
-from qhelpers import mnist, storage
+from qhelpers import mnist, paths
 from qhelpers.mnist import Bytes, File, unpack
-from qhelpers.progress import Advance, progress
+from qhelpers.notebook.progress import Advance, progress
 
 # Seconds. The first decides whether there is a network at all; the others are for a network
 # that was there a moment ago: to connect, and between two pieces of a file.
@@ -117,7 +117,7 @@ def download(have: dict[str, Bytes]) -> dict[str, Bytes]:
             content = _from_any(mirrors, file, advance)
             arrays[file.name] = unpack(file, content, True, "from a mirror")
             try:
-                storage.write_atomically(storage.data_cache() / file.name, content)
+                paths.write_atomically(paths.data_cache() / file.name, content)
             except OSError as error:  # the images are here all the same
                 print(f"Could not keep {file.name} in the cache: {error}")
     return arrays

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qhelpers import cnn_forward, storage
-from qhelpers.digits import Digits, darken, to_float
-from qhelpers.progress import progress
+from qhelpers import paths
+from qhelpers.data import Digits, darken, to_float
+from qhelpers.notebook.progress import progress
 
 if TYPE_CHECKING:
     import keras
@@ -33,8 +33,8 @@ def _keras() -> Any:
     """Import TensorFlow and Keras on it; no bars of their own."""
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = "tensorflow"
-    storage.require("tensorflow", extra="tensorflow")
-    keras = storage.require("keras", extra="tensorflow")
+    paths.require("tensorflow", extra="tensorflow")
+    keras = paths.require("keras", extra="tensorflow")
     keras.config.disable_interactive_logging()
     return keras
 
@@ -145,19 +145,16 @@ def _make_step(keras: Any, model: Any, steps: int, batch: int) -> Any:
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(model.trainable_variables)
 
-    forward = cnn_forward.of(model)
-
     def step(images: Any, labels: Any) -> tuple[Any, Any]:
         with tf.GradientTape() as tape:
-            logits = forward(images)
+            logits = model(images, training=True)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             loss = tf.reduce_mean(losses)
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
         right = tf.argmax(logits, axis=1, output_type=tf.int32) == labels
         return tf.reduce_sum(losses), tf.math.count_nonzero(right)
 
-    # XLA halves the time of the fast form; TensorFlow's own pooling it makes slower.
-    return tf.function(step, jit_compile=cnn_forward.applies(model))
+    return tf.function(step)
 
 
 def trained(digits: Digits, variant: str = "plain", show: bool = True) -> keras.Model:
@@ -179,15 +176,15 @@ def trained(digits: Digits, variant: str = "plain", show: bool = True) -> keras.
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(VARIANTS)}; got {variant!r}.")
     keras = _keras()
-    made_by = storage.versions("tensorflow", "tensorflow-cpu", "keras")
+    made_by = paths.versions("tensorflow", "tensorflow-cpu", "keras")
     recipe = hashlib.sha256(f"{made_by} {_RECIPE}".encode()).hexdigest()[:8]
-    path = storage.home() / "models" / f"cnn-{variant}-{digits.key}-{recipe}.keras"
+    path = paths.home() / "models" / f"cnn-{variant}-{digits.key}-{recipe}.keras"
     if path.exists():
         try:
             return _read(keras, path, variant)
         except Exception as error:  # whatever a damaged file makes Keras raise
             print(f"The cached model {path.name} is damaged ({type(error).__name__}): retraining.")
-    storage.writable(path.parent)  # better to hear of it before the training
+    paths.writable(path.parent)  # better to hear of it before the training
     model = build(use_bias=variant == "plain")
     if variant == "plain":
         train(model, digits.train_images, digits.train_labels, show=show)
@@ -196,7 +193,7 @@ def trained(digits: Digits, variant: str = "plain", show: bool = True) -> keras.
         train(model, images, digits.train_labels[: len(images)], show=show)
     with tempfile.TemporaryDirectory(prefix="qhelpers-") as folder:
         model.save(Path(folder) / path.name)
-        storage.write_atomically(path, (Path(folder) / path.name).read_bytes())
+        paths.write_atomically(path, (Path(folder) / path.name).read_bytes())
     return _read(keras, path, variant)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qhelpers import storage
+from qhelpers import paths
 
 Bytes = NDArray[np.uint8]
 
@@ -153,7 +153,7 @@ def from_cache() -> dict[str, Bytes]:
     Returns:
         The arrays, by the names of their files.
     """
-    folder = storage.data_cache()
+    folder = paths.data_cache()
     arrays = {}
     for file in FILES:
         path = folder / file.name

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from qhelpers import advise, hardware
-from qhelpers.advise import Case
+from qhelpers.lessons.lesson09 import advise, hardware
+from qhelpers.lessons.lesson09.advise import Case
 
 CASES = [
     Case(*answers)

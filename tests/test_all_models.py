@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qhelpers import all_models, evaluate, keras_cnn, own_process, rows, scorecard, torch_rows
-from qhelpers.digits import Digits
-from qhelpers.litert import RECIPES, LiteModel
+from qhelpers import keras_cnn
+from qhelpers.data import Digits
+from qhelpers.evaluation import metrics, rows, scorecard
+from qhelpers.lessons.lesson09 import all_models, own_process, torch_rows
+from qhelpers.tflite.litert import RECIPES, LiteModel
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,7 @@ def test_a_stale_row_is_measured_again(
     assert [name for name, what in done.items() if what == "measured"] == ["dark int8"]
     found = rows.parse(path, digits.key)
     assert (found.correct, found.file_sha) == (honest.correct, honest.file_sha)
-    assert found.cpu == evaluate.cpu_name()
+    assert found.cpu == metrics.cpu_name()
     path.write_text("damaged")
     assert all_models.refresh(digits, contents)["dark int8"] == "measured"
 
@@ -81,7 +83,7 @@ def test_make_reads_what_the_other_process_wrote(
     done = {"float32": "kept", "dark int8": "measured"}
 
     def run(module: str, data: Digits, label: str, steps: int) -> dict[str, str]:
-        assert module == "qhelpers.all_models"
+        assert module == "qhelpers.lessons.lesson09.all_models"
         folder = own_home / "files" / data.key
         folder.mkdir(parents=True)
         for name in done:
@@ -93,7 +95,7 @@ def test_make_reads_what_the_other_process_wrote(
 
 
 MODULE = """
-from qhelpers import own_process
+from qhelpers.lessons.lesson09 import own_process
 import os, sys
 print("first", flush=True)
 {body}

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, writes
 
-from qhelpers import __main__, course, refresh
+from qhelpers.cli import main, refresh, run_notebooks
 
 
 def notebook_file(folder: Path, name: str, *sources: str) -> Path:
@@ -21,19 +21,19 @@ def notebook_file(folder: Path, name: str, *sources: str) -> Path:
 def test_notebooks_are_found_in_order_and_by_number(tmp_path: Path) -> None:
     for name in ("02_b.ipynb", "00_a.ipynb", "notes.ipynb", "10_c.ipynb"):
         (tmp_path / name).touch()
-    assert [p.name for p in course.find(folder=tmp_path)] == [
+    assert [p.name for p in run_notebooks.find(folder=tmp_path)] == [
         "00_a.ipynb",
         "02_b.ipynb",
         "10_c.ipynb",
     ]
-    assert [p.name for p in course.find(["10", "0", "00"], tmp_path)] == [
+    assert [p.name for p in run_notebooks.find(["10", "0", "00"], tmp_path)] == [
         "00_a.ipynb",
         "10_c.ipynb",
     ]
     with pytest.raises(FileNotFoundError, match="no notebook 07; there are 00, 02, 10"):
-        course.find(["07"], tmp_path)
+        run_notebooks.find(["07"], tmp_path)
     with pytest.raises(FileNotFoundError, match="no notebooks in"):
-        course.find(folder=tmp_path / "empty")
+        run_notebooks.find(folder=tmp_path / "empty")
 
 
 def test_a_run_counts_claims_and_leaves_the_notebook_as_it_was(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_run_counts_claims_and_leaves_the_notebook_as_it_was(tmp_path: Path) -
         "block = bytearray(300_000_000)\nblock[::4096] = b'x' * len(block[::4096])\ndel block",
     )
     before = path.read_bytes()
-    result = course.run_one(path, tmp_path / "out")
+    result = run_notebooks.run_one(path, tmp_path / "out")
     assert result.error is None
     assert result.claims == 2
     assert result.seconds > 0
@@ -57,21 +57,21 @@ def test_a_run_counts_claims_and_leaves_the_notebook_as_it_was(tmp_path: Path) -
 
 def test_a_failing_cell_is_named(tmp_path: Path) -> None:
     path = notebook_file(tmp_path, "00_bad.ipynb", "a = 1", "b = 0\na / b", "never = 1")
-    result = course.run_one(path, tmp_path / "out")
+    result = run_notebooks.run_one(path, tmp_path / "out")
     assert result.error == "cell [2] `b = 0`: ZeroDivisionError: division by zero"
     assert "failed" in result.line()
 
 
 def test_a_kernel_that_dies_is_reported(tmp_path: Path) -> None:
     path = notebook_file(tmp_path, "00_dead.ipynb", "import os\nos._exit(1)")
-    result = course.run_one(path, tmp_path / "out")
+    result = run_notebooks.run_one(path, tmp_path / "out")
     assert result.error is not None
     assert "kernel died" in result.error
 
 
 def test_peak_memory_of_a_process() -> None:
-    assert course.resident_peak(os.getpid()) > 20e6
-    assert course.resident_peak(2**22 + 1) == 0
+    assert run_notebooks.resident_peak(os.getpid()) > 20e6
+    assert run_notebooks.resident_peak(2**22 + 1) == 0
 
 
 def test_the_command_runs_chosen_notebooks_and_ends_with_scorecard_and_page(
@@ -82,18 +82,18 @@ def test_the_command_runs_chosen_notebooks_and_ends_with_scorecard_and_page(
 ) -> None:
     notebook_file(tmp_path / "notebooks", "00_one.ipynb", "1 + 1")
     notebook_file(tmp_path / "notebooks", "01_two.ipynb", "raise RuntimeError('no')")
-    monkeypatch.setattr(course.storage, "clone", lambda: tmp_path)
-    assert __main__.main(["run", "00"]) == 0
+    monkeypatch.setattr(run_notebooks.paths, "clone", lambda: tmp_path)
+    assert main.main(["run", "00"]) == 0
     out = capsys.readouterr().out
     assert "00_one" in out
     assert "01_two" not in out
     page = own_home / "course" / "index.html"
     assert str(page) in out
     assert '<a href="00_one.html">' in page.read_text()
-    assert __main__.main(["run"]) == 1
+    assert main.main(["run"]) == 1
     out = capsys.readouterr().out
     assert "01_two.ipynb, cell [1] `raise RuntimeError('no')`: RuntimeError: no" in out
-    assert __main__.main(["run", "9"]) == 1
+    assert main.main(["run", "9"]) == 1
     assert "there is no notebook 9" in capsys.readouterr().err
 
 
@@ -103,8 +103,8 @@ def test_an_interrupt_is_said_and_not_thrown(
     def interrupted(numbers: object) -> bool:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(course, "run", interrupted)
-    assert __main__.main(["run"]) == 130
+    monkeypatch.setattr(run_notebooks, "run", interrupted)
+    assert main.main(["run"]) == 130
     assert "interrupted" in capsys.readouterr().err
 
 
@@ -116,9 +116,9 @@ def test_refresh_stores_outputs_and_the_picture_and_keeps_what_fails(
     good = notebook_file(tmp_path / "notebooks", "00_good.ipynb", flush, draw)
     bad = notebook_file(tmp_path / "notebooks", "01_bad.ipynb", "1 / 0")
     before = bad.read_bytes()
-    monkeypatch.setattr(course.storage, "clone", lambda: tmp_path)
+    monkeypatch.setattr(run_notebooks.paths, "clone", lambda: tmp_path)
     monkeypatch.delenv("MPLBACKEND", raising=False)
-    assert __main__.main(["refresh"]) == 1
+    assert main.main(["refresh"]) == 1
     assert "01_bad: kept as it was, cell [1]" in capsys.readouterr().out
     assert bad.read_bytes() == before
     stored = nbformat.read(good, as_version=4)

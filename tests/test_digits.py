@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qhelpers import digits, download, mnist, storage
+from qhelpers import data as digits
+from qhelpers import download, mnist, paths
 
 REAL = os.environ.get("QHELPERS_DATA_DIR")
 SHAPES = ((6, 28, 28), (6,), (4, 28, 28), (4,))
@@ -127,7 +128,7 @@ def same(found: digits.Digits, small: Small) -> bool:
 
 
 def cached() -> dict[str, bytes]:
-    folder = storage.data_cache()
+    folder = paths.data_cache()
     return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.is_dir() else {}
 
 
@@ -244,9 +245,9 @@ def test_download_fills_the_cache_once(
 
 
 def test_only_missing_files_are_downloaded(small: Small, mirror: Mirror) -> None:
-    small.write(storage.data_cache())
+    small.write(paths.data_cache())
     missing = mnist.FILES[0].name
-    (storage.data_cache() / missing).unlink()
+    (paths.data_cache() / missing).unlink()
     assert same(digits.load(quiet=True), small)
     assert set(mirror.asked) == {missing, min(mnist.FILES, key=lambda f: f.packed_size).name}
 
@@ -254,9 +255,9 @@ def test_only_missing_files_are_downloaded(small: Small, mirror: Mirror) -> None
 def test_damaged_file_in_the_cache_is_replaced(
     small: Small, mirror: Mirror, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    small.write(storage.data_cache())
+    small.write(paths.data_cache())
     file = mnist.FILES[0]
-    (storage.data_cache() / file.name).write_bytes(small.packed[file.name][:-5])
+    (paths.data_cache() / file.name).write_bytes(small.packed[file.name][:-5])
     assert same(digits.load(), small)
     out = capsys.readouterr().out
     assert f"Removed from the cache: {file.name}" in out
@@ -268,10 +269,10 @@ def test_damaged_file_in_the_cache_is_not_used_offline(
     small: Small, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("QHELPERS_OFFLINE", "1")
-    small.write(storage.data_cache())
+    small.write(paths.data_cache())
     assert same(digits.load(quiet=True), small)
     name = mnist.FILES[0].name
-    (storage.data_cache() / name).write_bytes(b"garbage")
+    (paths.data_cache() / name).write_bytes(b"garbage")
     assert digits.load(quiet=True).name == "builtin"
     assert f"Removed from the cache: {name}" in capsys.readouterr().out
     assert name not in cached()
@@ -358,7 +359,7 @@ def test_cache_that_cannot_be_written_is_no_obstacle(
 
 FILL = """
 import sys
-from qhelpers import digits, mnist
+from qhelpers import data as digits, mnist
 mnist.MIRRORS = (sys.argv[1],)
 mnist.FILES = tuple(mnist.File(*file) for file in eval(sys.argv[2]))
 print(digits.load(quiet=True).source)

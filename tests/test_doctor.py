@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from qhelpers import __main__, doctor, storage
+from qhelpers import paths
+from qhelpers.cli import doctor, main
 
 
 def test_this_environment_is_fine(capsys: pytest.CaptureFixture[str], own_home: Path) -> None:
-    assert __main__.main(["doctor"]) == 0
+    assert main.main(["doctor"]) == 0
     out = capsys.readouterr().out
     assert "FAIL" not in out
     for name in ("Python", "numpy", "tensorflow", "ai-edge-litert", "torch", "torchvision"):
@@ -28,7 +29,7 @@ def test_one_bad_line_fails_the_report(
 ) -> None:
     bad = doctor.Check("something", False, "broken", "mend it")
     monkeypatch.setattr(doctor, "checks", lambda: iter([doctor.Check("x", True, "1"), bad]))
-    assert __main__.main(["doctor"]) == 1
+    assert main.main(["doctor"]) == 1
     out = capsys.readouterr().out
     assert "FAIL  something          broken\n      -> mend it" in out
     assert "Mend the lines" in out
@@ -105,4 +106,4 @@ def test_bad_data_are_reported_with_the_reason(
     check = doctor.check_data()
     assert not check.ok
     assert "QHELPERS_DATA_DIR" in check.advice
-    assert storage.home().is_dir()
+    assert paths.home().is_dir()

@@ -12,60 +12,60 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from qhelpers import evaluate
+from qhelpers.evaluation import metrics
 
 
 def test_accuracy_counts_by_hand() -> None:
     outputs = np.array([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
-    found = evaluate.accuracy(outputs, np.array([1, 0, 0, 0]))
+    found = metrics.accuracy(outputs, np.array([1, 0, 0, 0]))
     assert (found.correct, found.n, found.value) == (3, 4, 0.75)
-    assert evaluate.accuracy(np.array([1, 0, 1, 0]), np.array([1, 0, 0, 0])) == found
+    assert metrics.accuracy(np.array([1, 0, 1, 0]), np.array([1, 0, 0, 0])) == found
 
 
 def test_accuracy_reads_as_percent() -> None:
     labels = np.zeros(10000, int)
-    found = evaluate.accuracy((np.arange(10000) >= 9803).astype(int), labels)
+    found = metrics.accuracy((np.arange(10000) >= 9803).astype(int), labels)
     assert str(found) == "98.0 % [97.7, 98.3]"
 
 
 def test_wilson_against_worked_values() -> None:
     # 10 of 20: centre 1/2, half = z / (2 sqrt(n + z^2)) with z = 1.959964, by hand.
     half = 1.959963984540054 / (2 * math.sqrt(20 + 1.959963984540054**2))
-    assert evaluate.wilson(10, 20) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-12)
+    assert metrics.wilson(10, 20) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-12)
     # 0 of n: the upper end is z^2 / (n + z^2).
-    assert evaluate.wilson(0, 10) == pytest.approx((0.0, 3.8414588 / 13.8414588), abs=1e-7)
-    assert evaluate.wilson(10, 10)[1] == 1.0
+    assert metrics.wilson(0, 10) == pytest.approx((0.0, 3.8414588 / 13.8414588), abs=1e-7)
+    assert metrics.wilson(10, 10)[1] == 1.0
 
 
 @given(st.integers(1, 10_000), st.data())
 def test_wilson_agrees_with_scipy(n: int, data: st.DataObject) -> None:
     correct = data.draw(st.integers(0, n))
     expected = stats.binomtest(correct, n).proportion_ci(0.95, method="wilson")
-    assert evaluate.wilson(correct, n) == pytest.approx((expected.low, expected.high), abs=1e-9)
+    assert metrics.wilson(correct, n) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 0), (5, 4), (-1, 4)])
 def test_wilson_rejects_impossible_counts(correct: int, n: int) -> None:
     with pytest.raises(ValueError, match="correct must be in"):
-        evaluate.wilson(correct, n)
+        metrics.wilson(correct, n)
 
 
 def test_flips_counts_changes_right_or_wrong() -> None:
-    assert evaluate.flips(np.array([1, 2, 3, 4]), np.array([1, 0, 3, 5])) == 2
+    assert metrics.flips(np.array([1, 2, 3, 4]), np.array([1, 0, 3, 5])) == 2
     one_hot = np.eye(6)
-    assert evaluate.flips(one_hot[[1, 2, 3, 4]], one_hot[[1, 0, 3, 5]]) == 2
+    assert metrics.flips(one_hot[[1, 2, 3, 4]], one_hot[[1, 0, 3, 5]]) == 2
 
 
-def _mcnemar(left: int, right: int, both: int = 3) -> evaluate.McNemar:
+def _mcnemar(left: int, right: int, both: int = 3) -> metrics.McNemar:
     n = left + right + both
     reference = np.r_[np.zeros(left + both, int), np.ones(right, int)]
     other = np.r_[np.ones(left, int), np.zeros(both + right, int)]
-    return evaluate.mcnemar(reference, other, np.zeros(n, int))
+    return metrics.mcnemar(reference, other, np.zeros(n, int))
 
 
 def test_mcnemar_by_hand() -> None:
     # 5 against 0: both tails have probability 1/32 each.
-    assert _mcnemar(5, 0) == evaluate.McNemar(5, 0, 2 / 32)
+    assert _mcnemar(5, 0) == metrics.McNemar(5, 0, 2 / 32)
     assert _mcnemar(2, 2).p_value == 1.0
     assert _mcnemar(0, 0).p_value == 1.0
 
@@ -86,34 +86,34 @@ def test_mcnemar_with_many_disagreements() -> None:
 
 
 def test_mean_absolute_error_by_hand() -> None:
-    assert evaluate.mean_absolute_error(np.array([1, 2, 3]), np.array([1, 4, 0])) == 5 / 3
+    assert metrics.mean_absolute_error(np.array([1, 2, 3]), np.array([1, 4, 0])) == 5 / 3
     unsigned = np.array([0], np.uint8), np.array([255], np.uint8)
-    assert evaluate.mean_absolute_error(*unsigned) == 255
+    assert metrics.mean_absolute_error(*unsigned) == 255
 
 
 def test_sqnr_by_hand() -> None:
     reference = np.array([3.0, 4.0])  # energy 25
-    assert evaluate.sqnr_db(reference, np.array([3.0, 4.5])) == pytest.approx(20.0)
-    assert evaluate.sqnr_db(reference, reference) == math.inf
+    assert metrics.sqnr_db(reference, np.array([3.0, 4.5])) == pytest.approx(20.0)
+    assert metrics.sqnr_db(reference, reference) == math.inf
 
 
 def test_six_decibels_per_bit() -> None:
     x = np.random.default_rng(0).uniform(-1, 1, 100_000)
-    found = [evaluate.sqnr_db(x, np.round(x * 2**bits) / 2**bits) for bits in (7, 8)]
+    found = [metrics.sqnr_db(x, np.round(x * 2**bits) / 2**bits) for bits in (7, 8)]
     assert found[1] - found[0] == pytest.approx(6.02, abs=0.05)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: evaluate.accuracy(np.zeros(0), np.zeros(0)), "n > 0"),
-        (lambda: evaluate.accuracy(np.zeros((2, 2, 2)), np.zeros(2)), r"\[2, 2, 2\]"),
-        (lambda: evaluate.accuracy(np.zeros((3, 10)), np.zeros(2)), "3 predictions"),
-        (lambda: evaluate.accuracy(np.array([[np.nan, 1]]), np.zeros(1)), "NaN"),
-        (lambda: evaluate.flips(np.zeros(3), np.zeros(2)), "3 predictions"),
-        (lambda: evaluate.mean_absolute_error(np.zeros(3), np.zeros((3, 1))), "shapes"),
-        (lambda: evaluate.sqnr_db(np.zeros(3), np.ones(3)), "all zero"),
-        (lambda: evaluate.latency({}), "at least one"),
+        (lambda: metrics.accuracy(np.zeros(0), np.zeros(0)), "n > 0"),
+        (lambda: metrics.accuracy(np.zeros((2, 2, 2)), np.zeros(2)), r"\[2, 2, 2\]"),
+        (lambda: metrics.accuracy(np.zeros((3, 10)), np.zeros(2)), "3 predictions"),
+        (lambda: metrics.accuracy(np.array([[np.nan, 1]]), np.zeros(1)), "NaN"),
+        (lambda: metrics.flips(np.zeros(3), np.zeros(2)), "3 predictions"),
+        (lambda: metrics.mean_absolute_error(np.zeros(3), np.zeros((3, 1))), "shapes"),
+        (lambda: metrics.sqnr_db(np.zeros(3), np.ones(3)), "all zero"),
+        (lambda: metrics.latency({}), "at least one"),
     ],
 )
 def test_errors_say_what_was_wrong(call, message: str) -> None:
@@ -140,7 +140,7 @@ class _Clock:
 def test_latency_in_turn_with_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = _Clock(monkeypatch)
     calls = {"a": clock.call("a", 0.004), "b": clock.call("b", 0.010), "c": clock.call("c", 0.002)}
-    found = evaluate.latency(calls, rounds=4)
+    found = metrics.latency(calls, rounds=4)
     assert list(found) == ["a", "b", "c"]
     assert "".join(clock.log).endswith("abc" * 4)
     assert found["a"].ratio == found["a"].ratio_low == found["a"].ratio_high == 1.0
@@ -151,39 +151,40 @@ def test_latency_in_turn_with_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_latency_repeats_fast_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = _Clock(monkeypatch)
-    evaluate.latency({"fast": clock.call("f", 20e-6)}, rounds=1)
+    metrics.latency({"fast": clock.call("f", 20e-6)}, rounds=1)
     warm_up = math.ceil(0.02 / 20e-6)
     assert len(clock.log) - warm_up == pytest.approx(100, abs=2)  # 2 ms
 
 
 def test_latency_keeps_to_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = _Clock(monkeypatch)
-    evaluate.latency({"slow": clock.call("s", 0.25)}, rounds=25, budget_s=2.0)
+    metrics.latency({"slow": clock.call("s", 0.25)}, rounds=25, budget_s=2.0)
     assert len(clock.log) == 1 + 8
     clock.log.clear()
-    evaluate.latency({"slower": clock.call("s", 1.0)}, rounds=25, budget_s=2.0)
+    metrics.latency({"slower": clock.call("s", 1.0)}, rounds=25, budget_s=2.0)
     assert len(clock.log) == 1 + 5
 
 
 def test_latency_of_real_calls() -> None:
     small, large = np.ones(10_000), np.ones(1_000_000)
-    found = evaluate.latency({"small": small.sum, "large": large.sum}, rounds=5)
+    found = metrics.latency({"small": small.sum, "large": large.sum}, rounds=5)
     assert found["large"].ratio > 5
     assert found["large"].ratio_low <= found["large"].ratio <= found["large"].ratio_high
 
 
 def test_cpu_name_falls_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    name = evaluate.cpu_name()
+    name = metrics.cpu_name()
     assert name
     assert name == " ".join(name.split())
     monkeypatch.setattr(sys, "platform", "plan9")
     monkeypatch.setattr("platform.processor", lambda: "")
-    assert evaluate.cpu_name() == "unknown CPU"
+    assert metrics.cpu_name() == "unknown CPU"
 
 
 def test_import_brings_no_framework() -> None:
     code = (
-        "import sys, json, qhelpers.evaluate, qhelpers.litert, qhelpers.scorecard;"
+        "import sys, json, qhelpers.evaluation.metrics, qhelpers.tflite.litert;"
+        "import qhelpers.evaluation.scorecard;"
         "print(json.dumps([m for m in ('tensorflow', 'torch', 'keras') if m in sys.modules]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,8 +6,9 @@ import types
 import numpy as np
 import pytest
 
-from qhelpers import exercises
-from qhelpers.exercises import (
+from qhelpers import lessons
+from qhelpers.notebook import exercises
+from qhelpers.notebook.exercises import (
     ExerciseError,
     Verdict,
     check,
@@ -254,23 +255,26 @@ def test_two_checks_cannot_share_a_number_but_a_reload_may():
 
 
 def test_a_lessons_checks_are_imported_on_demand(tmp_path, monkeypatch):
-    (tmp_path / "lesson96.py").write_text(
-        "from qhelpers.exercises import exercise, right\n"
+    folder = tmp_path / "lesson96"
+    folder.mkdir()
+    (folder / "exercises.py").write_text(
+        "from qhelpers.notebook.exercises import exercise, right\n"
         "@exercise('96.1', expects=int)\n"
         "def one(answer):\n"
         "    return right('found')\n"
     )
-    monkeypatch.setattr(exercises, "__path__", [*exercises.__path__, str(tmp_path)])
-    monkeypatch.delitem(sys.modules, "qhelpers.exercises.lesson96", raising=False)
+    monkeypatch.setattr(lessons, "__path__", [*lessons.__path__, str(tmp_path)])
     try:
         assert verdict("96.1", 1) == right("found")
     finally:
-        sys.modules.pop("qhelpers.exercises.lesson96", None)
+        sys.modules.pop("qhelpers.lessons.lesson96.exercises", None)
 
 
 def test_a_lesson_that_lacks_something_says_what(tmp_path, monkeypatch):
-    (tmp_path / "lesson95.py").write_text("import no_such_package_at_all\n")
-    monkeypatch.setattr(exercises, "__path__", [*exercises.__path__, str(tmp_path)])
+    folder = tmp_path / "lesson95"
+    folder.mkdir()
+    (folder / "exercises.py").write_text("import no_such_package_at_all\n")
+    monkeypatch.setattr(lessons, "__path__", [*lessons.__path__, str(tmp_path)])
     with pytest.raises(ModuleNotFoundError, match="no_such_package_at_all"):
         check("95.1", 1)
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
-import types
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -10,8 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import is_color_like, to_rgb
 
-from qhelpers import figures
-from qhelpers.figures import style
+from qhelpers.notebook import style
 
 MODELS = [
     "float32",
@@ -83,16 +80,16 @@ def lab(rgb: np.ndarray) -> np.ndarray:
 
 
 def test_every_colour_is_one_and_every_model_has_a_label():
-    assert all(is_color_like(color) for color in figures.COLORS.values())
-    assert set(MODELS) <= set(figures.LABELS) <= set(figures.COLORS)
-    labels = [figures.LABELS[model] for model in MODELS]
+    assert all(is_color_like(color) for color in style.COLORS.values())
+    assert set(MODELS) <= set(style.LABELS) <= set(style.COLORS)
+    labels = [style.LABELS[model] for model in MODELS]
     assert len(set(labels)) == len(labels)
     assert not any("_" in label for label in labels)
 
 
 @pytest.mark.parametrize("vision", VISION)
 def test_models_are_told_apart_by_every_eye(vision):
-    seen = {name: lab(VISION[vision] @ linear(figures.COLORS[name])) for name in MODELS}
+    seen = {name: lab(VISION[vision] @ linear(style.COLORS[name])) for name in MODELS}
     for one, other in itertools.combinations(MODELS, 2):
         # 2.3 can just be seen; the nearest two of Okabe and Ito's own colours are 16 apart.
         assert np.linalg.norm(seen[one] - seen[other]) > 15, (one, other)
@@ -100,7 +97,7 @@ def test_models_are_told_apart_by_every_eye(vision):
 
 @pytest.mark.parametrize("name", [*MODELS, "error", "text", "muted"])
 def test_lines_and_text_stand_out_from_white(name):
-    contrast = 1.05 / (linear(figures.COLORS[name]) @ (0.2126, 0.7152, 0.0722) + 0.05)
+    contrast = 1.05 / (linear(style.COLORS[name]) @ (0.2126, 0.7152, 0.0722) + 0.05)
     # WCAG asks 4.5 of text. The palest of Okabe and Ito's colours reach 2.2 on white.
     assert contrast > (4.5 if name in {"error", "text", "muted"} else 2.0)
 
@@ -120,7 +117,7 @@ def test_style_is_readable_and_white():
 
 
 def test_new_has_a_bold_title_at_the_left_that_fits():
-    figure, axes = figures.new(1, 2, "Rounding costs little " * 8, sharey=True)
+    figure, axes = style.new(1, 2, "Rounding costs little " * 8, sharey=True)
     title = figure._suptitle
     assert axes.shape == (2,)
     assert title.get_ha() == "left"
@@ -133,22 +130,22 @@ def test_new_has_a_bold_title_at_the_left_that_fits():
 
 
 def test_new_takes_sizes_and_gives_one_axes():
-    figure, axes = figures.new(height=2.5)
+    figure, axes = style.new(height=2.5)
     assert figure.get_size_inches().tolist() == [9.0, 2.5]
     assert figure._suptitle is None
     assert axes.get_subplotspec() is not None
-    assert figures.new(figsize=(4, 3))[0].get_size_inches().tolist() == [4, 3]
+    assert style.new(figsize=(4, 3))[0].get_size_inches().tolist() == [4, 3]
 
 
 def test_finish_is_silent_without_a_display_and_shows_with_one(monkeypatch, recwarn):
-    figure, _ = figures.new()
-    figures.finish()
+    figure, _ = style.new()
+    style.finish()
     assert not recwarn.list
     assert plt.gcf() is figure
     shown = []
     monkeypatch.setattr(plt, "get_backend", lambda: "module://matplotlib_inline.backend_inline")
     monkeypatch.setattr(plt, "show", lambda: shown.append(True))
-    figures.finish()
+    style.finish()
     assert shown == [True]
 
 
@@ -165,18 +162,18 @@ def test_finish_is_silent_without_a_display_and_shows_with_one(monkeypatch, recw
     ],
 )
 def test_image_keeps_the_brightness_of_its_type(pixels, limits):
-    _, axes = figures.new()
-    drawn = figures.image(axes, pixels, "a four")
+    _, axes = style.new()
+    drawn = style.image(axes, pixels, "a four")
     assert drawn.get_clim() == limits
     assert axes.get_title(loc="center") == "a four"
     assert len(axes.get_xticks()) == len(axes.get_yticks()) == 0
-    assert figures.image(axes, pixels, vmax=9).get_clim()[1] == 9
+    assert style.image(axes, pixels, vmax=9).get_clim()[1] == 9
 
 
 def test_annotated_writes_every_number_where_it_can_be_read():
     matrix = np.array([[0.0, 0.5], [0.75, 1.0]])
-    _, axes = figures.new()
-    drawn = figures.annotated(axes, matrix, ".2f")
+    _, axes = style.new()
+    drawn = style.annotated(axes, matrix, ".2f")
     assert [text.get_text() for text in axes.texts] == ["0.00", "0.50", "0.75", "1.00"]
     assert [text.get_position() for text in axes.texts] == [(0, 0), (1, 0), (0, 1), (1, 1)]
     for text, value in zip(axes.texts, matrix.ravel(), strict=True):
@@ -188,32 +185,32 @@ def test_annotated_writes_every_number_where_it_can_be_read():
 
 
 def test_annotated_centres_both_signs_on_zero_and_takes_integers():
-    _, axes = figures.new()
-    drawn = figures.annotated(axes, np.array([[-3, 1]], np.int8), "d")
+    _, axes = style.new()
+    drawn = style.annotated(axes, np.array([[-3, 1]], np.int8), "d")
     assert drawn.get_clim() == (-3, 3)
     assert [text.get_text() for text in axes.texts] == ["-3", "1"]
 
 
 def test_bits_draws_a_box_for_each_bit_and_a_label_for_each_group():
-    _, axes = figures.new(height=1.5)
+    _, axes = style.new(height=1.5)
     groups = [("sign", "0"), ("exponent", "01111111"), ("fraction", "0" * 23)]
-    figures.bits(axes, groups, name="1.0")
+    style.bits(axes, groups, name="1.0")
     assert len(axes.patches) == 32
     texts = [text.get_text() for text in axes.texts]
     assert "".join(text for text in texts if text in {"0", "1"}) == "0" + "01111111" + "0" * 23
     assert [text for text in texts if len(text) > 1] == ["sign", "exponent", "fraction", "1.0"]
     colors = [patch.get_facecolor()[:3] for patch in axes.patches]
     assert colors == [
-        to_rgb(figures.COLORS[name])
+        to_rgb(style.COLORS[name])
         for name, count in (("sign", 1), ("exponent", 8), ("fraction", 23))
         for _ in range(count)
     ]
 
 
 def test_bits_keeps_a_longer_first_row_in_view():
-    _, axes = figures.new()
-    figures.bits(axes, [("a", "1" * 32)])
-    figures.bits(axes, [("b", "0" * 16, "#123456")], row=1)
+    _, axes = style.new()
+    style.bits(axes, [("a", "1" * 32)])
+    style.bits(axes, [("b", "0" * 16, "#123456")], row=1)
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     for patch in axes.patches:
         assert left <= patch.get_x() < patch.get_x() + 1 <= right
@@ -223,22 +220,6 @@ def test_bits_keeps_a_longer_first_row_in_view():
 
 @pytest.mark.parametrize("digits", ["", "012", "1 0"])
 def test_bits_refuses_what_is_no_bit(digits):
-    _, axes = figures.new()
+    _, axes = style.new()
     with pytest.raises(ValueError, match="zeros and ones"):
-        figures.bits(axes, [("sign", digits)])
-
-
-# the package
-
-
-def test_a_lessons_figures_are_imported_when_asked_for(monkeypatch):
-    module = types.ModuleType("qhelpers.figures.lesson98")
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    assert figures.lesson98 is module
-    assert figures.style is style
-
-
-@pytest.mark.parametrize("name", ["lesson99", "lesson3", "histogram"])
-def test_figures_that_do_not_exist_are_attribute_errors(name):
-    with pytest.raises(AttributeError, match=name):
-        getattr(figures, name)
+        style.bits(axes, [("sign", digits)])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qhelpers import floats
+from qhelpers.arithmetic import float_formats
 
 EVERY_HALF = np.arange(2**16, dtype=np.uint16)
 ANY_FLOAT32 = st.floats(width=32, allow_nan=True, allow_infinity=True, allow_subnormal=True)
@@ -25,12 +25,12 @@ def same(ours, theirs):
 
 def test_fields_worked_by_hand():
     # -6.5 = -1.625 * 2^2: exponent 2 + 127, fraction .625 = .101 in binary
-    fields = floats.fields32(-6.5)
+    fields = float_formats.fields32(-6.5)
     assert (fields.sign, fields.exponent, fields.fraction) == (1, 129, 0b101 << 20)
     assert fields.bits == "1" + "10000001" + "101" + "0" * 20
     assert str(fields) == "1 10000001 101" + "0" * 20
     assert (fields.value, fields.kind) == (-6.5, "normal")
-    half = floats.fields16(-6.5)
+    half = float_formats.fields16(-6.5)
     assert (half.sign, half.exponent, half.fraction) == (1, 2 + 15, 0b101 << 7)
     assert str(half) == "1 10001 1010000000"
 
@@ -49,7 +49,7 @@ def test_fields_worked_by_hand():
     ],
 )
 def test_kinds_of_float32(x, kind):
-    assert floats.fields32(x).kind == kind
+    assert float_formats.fields32(x).kind == kind
 
 
 def test_fields_of_halves():
@@ -57,7 +57,7 @@ def test_fields_of_halves():
         [EVERY_HALF[::97], EVERY_HALF[0x03F0:0x0410], EVERY_HALF[0x7BF0:0x7C10]]
     )
     for number in patterns.view(np.float16):
-        fields = floats.fields16(number)
+        fields = float_formats.fields16(number)
         same(np.float16(fields.value), number)
         assert fields.sign == np.signbit(number)
         assert int(fields.bits, 2) == number.view(np.uint16)
@@ -65,7 +65,7 @@ def test_fields_of_halves():
 
 @given(ANY_FLOAT32)
 def test_fields_put_together_again(x):
-    fields = floats.fields32(x)
+    fields = float_formats.fields32(x)
     same(np.float32(fields.value), np.float32(x))
     assert fields.bits == f"{np.float32(x).view(np.uint32):032b}"
     assert int(fields.bits[1:9], 2) == fields.exponent
@@ -82,9 +82,9 @@ def test_neighbours_and_spacing_against_numpy(dtype):
     def check(numbers):
         x = np.array(numbers, dtype)
         with np.errstate(all="ignore"):
-            same(floats.next_up(x, dtype), np.nextafter(x, dtype(np.inf)))
+            same(float_formats.next_up(x, dtype), np.nextafter(x, dtype(np.inf)))
             usual = np.abs(x) != np.finfo(dtype).max  # where NumPy says infinity
-            same(floats.spacing(x, dtype)[usual], np.spacing(np.abs(x))[usual])
+            same(float_formats.spacing(x, dtype)[usual], np.spacing(np.abs(x))[usual])
 
     check()
 
@@ -92,26 +92,26 @@ def test_neighbours_and_spacing_against_numpy(dtype):
 def test_neighbours_and_spacing_of_every_half():
     x = EVERY_HALF.view(np.float16)
     with np.errstate(all="ignore"):
-        same(floats.next_up(x, np.float16), np.nextafter(x, np.float16(np.inf)))
+        same(float_formats.next_up(x, np.float16), np.nextafter(x, np.float16(np.inf)))
         usual = np.abs(x) != np.finfo(np.float16).max
-        same(floats.spacing(x, np.float16)[usual], np.spacing(np.abs(x))[usual])
+        same(float_formats.spacing(x, np.float16)[usual], np.spacing(np.abs(x))[usual])
 
 
 def test_neighbours_worked_by_hand():
-    assert floats.next_up(1.0) == 1 + 2.0**-23
-    assert floats.next_up(-0.0) == 2.0**-149
-    assert floats.next_up(np.finfo(np.float32).max) == math.inf
-    assert floats.next_up(-math.inf) == np.finfo(np.float32).min
-    assert floats.spacing(np.finfo(np.float32).max) == 2.0**104
-    assert floats.spacing(65504.0, "float16") == 32
-    assert floats.spacing(2.0**24) == 2
-    assert isinstance(floats.spacing(1.0), np.float32)
+    assert float_formats.next_up(1.0) == 1 + 2.0**-23
+    assert float_formats.next_up(-0.0) == 2.0**-149
+    assert float_formats.next_up(np.finfo(np.float32).max) == math.inf
+    assert float_formats.next_up(-math.inf) == np.finfo(np.float32).min
+    assert float_formats.spacing(np.finfo(np.float32).max) == 2.0**104
+    assert float_formats.spacing(65504.0, "float16") == 32
+    assert float_formats.spacing(2.0**24) == 2
+    assert isinstance(float_formats.spacing(1.0), np.float32)
 
 
 def test_every_half_there_and_back():
-    wide = floats.from_float16(EVERY_HALF)
+    wide = float_formats.from_float16(EVERY_HALF)
     same(wide, EVERY_HALF.view(np.float16).astype(np.float32))
-    same(floats.to_float16(wide).view(np.float16), EVERY_HALF.view(np.float16))
+    same(float_formats.to_float16(wide).view(np.float16), EVERY_HALF.view(np.float16))
 
 
 def test_rounding_between_all_halves():
@@ -123,14 +123,14 @@ def test_rounding_between_all_halves():
     for x in (middle, below, above, quarter):
         for signed in (x, -x):
             with np.errstate(over="ignore"):
-                same(floats.to_float16(signed).view(np.float16), signed.astype(np.float16))
-    even = floats.to_float16(middle)
+                same(float_formats.to_float16(signed).view(np.float16), signed.astype(np.float16))
+    even = float_formats.to_float16(middle)
     assert np.all(even % 2 == 0)
 
 
 def test_borders_of_float16():
     def half(x):
-        return floats.to_float16(np.float32([x])).view(np.float16)[0]
+        return float_formats.to_float16(np.float32([x])).view(np.float16)[0]
 
     assert half(65519.996) == 65504
     assert half(65520) == np.inf
@@ -147,38 +147,38 @@ def test_borders_of_float16():
 def test_to_float16_against_numpy(numbers):
     x = np.array(numbers, np.float32)
     with np.errstate(over="ignore", under="ignore"):
-        same(floats.to_float16(x).view(np.float16), x.astype(np.float16))
+        same(float_formats.to_float16(x).view(np.float16), x.astype(np.float16))
 
 
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=1))
 def test_to_float16_of_any_bit_pattern(patterns):
     x = np.array(patterns, np.uint32).view(np.float32)
     with np.errstate(all="ignore"):
-        same(floats.to_float16(x).view(np.float16), x.astype(np.float16))
+        same(float_formats.to_float16(x).view(np.float16), x.astype(np.float16))
 
 
 def test_nan_stays_nan_and_keeps_its_sign():
     nans = np.array([0x7F800001, 0x7FC00000, 0x7FFFFFFF, 0xFF800001], np.uint32).view(np.float32)
-    halves = floats.to_float16(nans)
+    halves = float_formats.to_float16(nans)
     assert np.all(np.isnan(halves.view(np.float16)))
     assert (halves >> 15).tolist() == [0, 0, 0, 1]
 
 
 def test_shapes():
     x = np.ones((2, 3), np.float32)
-    assert floats.to_float16(x).shape == (2, 3)
-    assert floats.from_float16(floats.to_float16(x)).shape == (2, 3)
-    assert floats.next_up(x).shape == floats.spacing(x).shape == (2, 3)
-    assert floats.to_float16(x[:, ::2]).shape == (2, 2)
-    assert floats.to_float16(x[:0]).size == 0
+    assert float_formats.to_float16(x).shape == (2, 3)
+    assert float_formats.from_float16(float_formats.to_float16(x)).shape == (2, 3)
+    assert float_formats.next_up(x).shape == float_formats.spacing(x).shape == (2, 3)
+    assert float_formats.to_float16(x[:, ::2]).shape == (2, 2)
+    assert float_formats.to_float16(x[:0]).size == 0
 
 
 def test_errors_say_what_to_do():
     with pytest.raises(ValueError, match=r"got float64\. Pass x\.astype\(np\.float32\)"):
-        floats.to_float16(np.ones(3))
+        float_formats.to_float16(np.ones(3))
     with pytest.raises(ValueError, match=r"got float16\. Pass x\.view\(np\.uint16\)"):
-        floats.from_float16(np.ones(3, np.float16))
+        float_formats.from_float16(np.ones(3, np.float16))
     with pytest.raises(ValueError, match="float32 or float16; got float64"):
-        floats.next_up(1.0, np.float64)
+        float_formats.next_up(1.0, np.float64)
     with pytest.raises(ValueError, match=r"one number; got an array of shape \(3,\)"):
-        floats.fields32(np.ones(3))
+        float_formats.fields32(np.ones(3))

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from qhelpers import hybrid, litert, replay
+from qhelpers.tflite import hybrid, litert, replay
 
 ENGINES = ("xnnpack", "reference")
 SHAPES = {(64, 16): b"", (67, 17): b"", (2028, 10): b""}  # 67: the last 3 of a row go by themselves

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from one_layer import Tensor
 
-from qhelpers import addition, integer, litert, micro
-from qhelpers.integer_network import IntegerNetwork, UnknownStepError
+from qhelpers.arithmetic import addition, integer_ops
+from qhelpers.tflite import litert, microcontroller
+from qhelpers.tflite.numpy_network import NumpyNetwork, UnknownStepError
 
 Array = np.ndarray[Any, Any]
 LIMITS = {np.int8: (-128, 127), np.int16: (-32768, 32767)}
@@ -26,7 +27,7 @@ seeds = st.integers(0, 2**32 - 1)
 def engines(dtype: Any) -> list[str]:
     """The engines that this machine has; XNNPACK leaves int16 to LiteRT's optimized kernels."""
     found = ["reference", "optimized", *(["xnnpack"] if dtype == np.int8 else [])]
-    return [*found, "micro"] if micro.available() else found
+    return [*found, "micro"] if microcontroller.available() else found
 
 
 def agree(content: bytes, raw: Array, without: str = "") -> None:
@@ -34,13 +35,13 @@ def agree(content: bytes, raw: Array, without: str = "") -> None:
     for engine in engines(raw.dtype):
         if engine == without:
             with pytest.raises(UnknownStepError, match=f"{engine} has no rule for int16"):
-                IntegerNetwork(content, engine)
+                NumpyNetwork(content, engine)
             continue
         if engine == "micro":
-            wanted = micro.MicroModel(content).run_raw(raw)
+            wanted = microcontroller.MicroModel(content).run_raw(raw)
         else:
             wanted = litert.LiteModel(content, engine=engine).run_raw(raw)
-        got = IntegerNetwork(content, engine).run(raw)
+        got = NumpyNetwork(content, engine).run(raw)
         assert got.dtype == wanted.dtype
         assert np.array_equal(got, wanted), f"{engine}: {(got != wanted).sum()} of {got.size}"
     if raw.dtype == np.int16:  # what runs by default
@@ -76,7 +77,7 @@ def layer(
     if rng.random() < 0.1:
         multiplier = rng.uniform(1, 100)  # above one
     # What leaves 32 bits is undefined in C++: see test_rounding.
-    room = 2.0**30 / max(1, integer.largest_sum(weights, None, zero_point, dtype))
+    room = 2.0**30 / max(1, integer_ops.largest_sum(weights, None, zero_point, dtype))
     multiplier = min(multiplier, 100, room)
     output_scale = np.float32(input_scale * scales.max() / multiplier)
     if power:
@@ -133,7 +134,7 @@ def test_convolution(
     inputs.shape = (1, height, width, depth)
     raw = some_integers(rng, (3, *inputs.shape[1:]), *LIMITS[dtype]).astype(dtype)
     zero = np.zeros((channels, *size, depth), np.int8)
-    shape = integer.sums_of_convolution(raw, zero, None, 0, stride, padding, dilation).shape[2:]
+    shape = integer_ops.sums_of_convolution(raw, zero, None, 0, stride, padding, dilation).shape[2:]
     content = one_layer.convolution(
         inputs,
         weights,
@@ -153,7 +154,7 @@ def test_max_pool(
     rng = np.random.default_rng(seed)
     raw = some_integers(rng, (3, 7, 6, 2), *LIMITS[dtype]).astype(dtype)
     zero_point = 0 if dtype == np.int16 else 5
-    shape = integer.max_pool(raw, size, stride, padding).shape[1:]
+    shape = integer_ops.max_pool(raw, size, stride, padding).shape[1:]
     ruler = {"scales": 0.1, "zero_point": zero_point, "dtype": dtype}
     content = one_layer.max_pool(
         Tensor("x", shape=(1, *raw.shape[1:]), **ruler),
@@ -202,9 +203,9 @@ def test_no_sum_is_above_the_bound_and_floats_are_exact_below_it(
     inputs = np.stack([far, -1 - far, *some_integers(rng, (4, features), -128, 127)])
     inputs = inputs.astype(np.int8)
     exact = weights.astype(np.int64) @ (inputs.astype(np.int64) - zero_point).T + bias[:, None]
-    bound = integer.largest_sum(weights, bias, zero_point, np.int8)
+    bound = integer_ops.largest_sum(weights, bias, zero_point, np.int8)
     assert np.abs(exact).max() <= bound
-    got = integer.sums_of_dense(inputs, weights, bias, zero_point)
+    got = integer_ops.sums_of_dense(inputs, weights, bias, zero_point)
     assert got.dtype == (np.float32 if bound <= 2**24 else np.float64)
     assert np.array_equal(got, exact)
 
@@ -213,38 +214,38 @@ def test_the_bound_is_met_exactly_and_float32_fails_right_above_it() -> None:
     # 2**24 is reached: 127 x 255 x 518 + the bias.
     weights, inputs = np.full((1, 518), 127, np.int8), np.full((1, 518), 127, np.int8)
     bias = np.array([2**24 - 127 * 255 * 518], np.int32)
-    assert integer.largest_sum(weights, bias, -128, np.int8) == 2**24
-    sums = integer.sums_of_dense(inputs, weights, bias, -128)
+    assert integer_ops.largest_sum(weights, bias, -128, np.int8) == 2**24
+    sums = integer_ops.sums_of_dense(inputs, weights, bias, -128)
     assert (sums.dtype, sums.tolist()) == (np.float32, [[2.0**24]])
     more = bias + np.int32(1)
-    assert integer.sums_of_dense(inputs, weights, more, -128).tolist() == [[2.0**24 + 1]]
+    assert integer_ops.sums_of_dense(inputs, weights, more, -128).tolist() == [[2.0**24 + 1]]
     assert np.float32(2**24 + 1) == 2**24, "float32 would have lost the one"
     with pytest.raises(OverflowError, match="not exact in float64"):
-        integer.exact_type(2**53 + 1)
+        integer_ops.exact_type(2**53 + 1)
 
 
 def test_sums_beyond_32_bits_are_refused() -> None:
     weights, inputs = np.full((1, 9), 127, np.int8), np.full((1, 9), 127, np.int8)
     near = np.array([2**31 - 1 - 127 * 255 * 9], np.int32)
-    assert integer.sums_of_dense(inputs, weights, near, -128).tolist() == [[2**31 - 1]]
+    assert integer_ops.sums_of_dense(inputs, weights, near, -128).tolist() == [[2**31 - 1]]
     with pytest.raises(OverflowError, match="2,147,483,648 does not fit int32"):
-        integer.sums_of_dense(inputs, weights, near + np.int32(1), -128)
+        integer_ops.sums_of_dense(inputs, weights, near + np.int32(1), -128)
 
 
 def test_windows_say_what_is_wrong() -> None:
     images = np.zeros((1, 2, 2, 1), np.int8)
     with pytest.raises(ValueError, match="unknown padding 'FULL'"):
-        integer.max_pool(images, (2, 2), (1, 1), "FULL")
+        integer_ops.max_pool(images, (2, 2), (1, 1), "FULL")
     with pytest.raises(ValueError, match="smaller than a window"):
-        integer.max_pool(images, (3, 3), (1, 1))
+        integer_ops.max_pool(images, (3, 3), (1, 1))
 
 
 def test_padding_worked_out_by_hand() -> None:
     image = np.arange(1, 10, dtype=np.int8).reshape(1, 3, 3, 1)
     kernel = np.ones((1, 2, 2, 1), np.int8)
     # SAME with an even kernel: the row and column that are missing go to the end.
-    sums = integer.sums_of_convolution(image, kernel, None, 0, padding="SAME")
+    sums = integer_ops.sums_of_convolution(image, kernel, None, 0, padding="SAME")
     assert sums[0, 0].tolist() == [[12, 16, 9], [24, 28, 15], [15, 17, 9]]
     # Outside counts as the zero point, whatever that is.
-    sums = integer.sums_of_convolution(image, kernel, None, 1, padding="SAME")
+    sums = integer_ops.sums_of_convolution(image, kernel, None, 1, padding="SAME")
     assert sums[0, 0, 2].tolist() == [13, 15, 8]

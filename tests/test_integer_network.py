@@ -9,8 +9,10 @@ import one_layer
 import pytest
 from one_layer import Tensor
 
-from qhelpers import digits, keras_cnn, litert, micro, storage
-from qhelpers.integer_network import IntegerNetwork, UnknownStepError
+from qhelpers import data as digits
+from qhelpers import keras_cnn, paths
+from qhelpers.tflite import litert, microcontroller
+from qhelpers.tflite.numpy_network import NumpyNetwork, UnknownStepError
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +48,10 @@ def test_every_output_of_every_engine(
     default = litert.LiteModel(content).run_raw(raw)
     engines["xnnpack" if "int8" in name else "optimized, by default"] = default
     engines["optimized"] = litert.LiteModel(content, engine="optimized").run_raw(raw)
-    if micro.available():
-        engines["micro"] = micro.MicroModel(content).run_raw(raw)
+    if microcontroller.available():
+        engines["micro"] = microcontroller.MicroModel(content).run_raw(raw)
     for engine, wanted in engines.items():
-        got = IntegerNetwork(content, engine.split(",")[0]).run(raw)
+        got = NumpyNetwork(content, engine.split(",")[0]).run(raw)
         assert got.dtype == wanted.dtype
         assert np.array_equal(got, wanted), f"{engine}: {(got != wanted).sum()} of {got.size}"
     assert len(np.unique(default)) > 20, "an output that says something"
@@ -63,7 +65,7 @@ def test_every_layer_of_the_reference_kernels(
     raw = raw_images(content, data, 50)
     kept = litert.LiteModel(content, engine="reference", keep_tensors=True)
     kept.run_raw(raw)
-    layers = IntegerNetwork(content, "reference").layers(raw)
+    layers = NumpyNetwork(content, "reference").layers(raw)
     assert len(layers) >= 7
     for tensor, values in layers.items():
         assert np.array_equal(kept.value(tensor), values), tensor
@@ -73,7 +75,7 @@ def test_the_engines_do_differ(files: dict[str, bytes], data: digits.Digits) -> 
     """Else the tests above would not tell one rule from another."""
     content = files["plain int8"]
     raw = raw_images(content, data, 400)
-    answers = [IntegerNetwork(content, e).run(raw) for e in ("reference", "xnnpack")]
+    answers = [NumpyNetwork(content, e).run(raw) for e in ("reference", "xnnpack")]
     apart = answers[0].astype(int) - answers[1]
     assert 0 < np.count_nonzero(apart) < 0.05 * apart.size
     assert np.abs(apart).max() == 1
@@ -84,34 +86,34 @@ def test_the_microcontroller_interpreter_is_there_where_its_wheel_exists() -> No
     import sys
 
     if (sys.platform, platform.machine()) == ("linux", "x86_64"):
-        assert micro.available()
+        assert microcontroller.available()
     else:
         with pytest.raises(ImportError, match="tflite_micro"):
-            micro.MicroModel(b"")
+            microcontroller.MicroModel(b"")
 
 
 @pytest.mark.parametrize("recipe", ["float32", "dynamic_range"])
 def test_floats_are_refused_with_operation_and_tensor(recipe: str, files: dict[str, bytes]) -> None:
     with pytest.raises(UnknownStepError, match=r"CONV_2D, which makes '.+': float32 in"):
-        IntegerNetwork(files[f"plain {recipe}"], "reference")
+        NumpyNetwork(files[f"plain {recipe}"], "reference")
 
 
 def test_xnnpack_has_no_16_bits(files: dict[str, bytes]) -> None:
     with pytest.raises(UnknownStepError, match="xnnpack has no rule for int16"):
-        IntegerNetwork(files["plain int16x8"], "xnnpack")
+        NumpyNetwork(files["plain int16x8"], "xnnpack")
 
 
 def test_engine_and_inputs_are_checked(files: dict[str, bytes]) -> None:
     with pytest.raises(
         ValueError, match="unknown engine 'gpu'; choose one of reference, optimized"
     ):
-        IntegerNetwork(files["plain int8"], "gpu")
-    network = IntegerNetwork(files["plain int8"], "xnnpack")
+        NumpyNetwork(files["plain int8"], "gpu")
+    network = NumpyNetwork(files["plain int8"], "xnnpack")
     for wrong in (np.zeros((1, 28, 28)), np.zeros((0, 28, 28), np.uint8), np.zeros(3, np.uint8)):
         with pytest.raises(ValueError, match=r"inputs must be uint8 \[n, 28, 28\], n > 0; got"):
             network.run(wrong)
     with pytest.raises(ValueError, match=r"not a \.tflite file"):
-        IntegerNetwork(b"no model at all", "xnnpack")
+        NumpyNetwork(b"no model at all", "xnnpack")
 
 
 def small(**changes: Any) -> dict[str, Any]:
@@ -133,7 +135,7 @@ def test_weights_with_a_zero_point_are_refused() -> None:
         Tensor("y", 0.1, 0, shape=(1, 2)),
     )
     with pytest.raises(UnknownStepError, match="zero point other than 0"):
-        IntegerNetwork(content, "xnnpack")
+        NumpyNetwork(content, "xnnpack")
 
 
 def test_a_convolution_in_groups_is_refused() -> None:
@@ -143,13 +145,13 @@ def test_a_convolution_in_groups_is_refused() -> None:
         output=Tensor("y", 0.1, 0, shape=(1, 3, 3, 2)),
     )
     with pytest.raises(UnknownStepError, match="in groups"):
-        IntegerNetwork(one_layer.convolution(**parts), "reference")
+        NumpyNetwork(one_layer.convolution(**parts), "reference")
 
 
 def test_another_activation_is_refused() -> None:
     content = one_layer.convolution(**small(), relu=3)  # type: ignore[arg-type]  # ReLU6
     with pytest.raises(UnknownStepError, match="activation 3 is not known"):
-        IntegerNetwork(content, "reference")
+        NumpyNetwork(content, "reference")
 
 
 def test_another_operation_is_refused() -> None:
@@ -158,14 +160,14 @@ def test_another_operation_is_refused() -> None:
     options.beta = 1.0
     content = one_layer.file("SOFTMAX", [tensors[0]], tensors[1], options)
     with pytest.raises(UnknownStepError, match="SOFTMAX, which makes 'y': this operation"):
-        IntegerNetwork(content, "reference")
+        NumpyNetwork(content, "reference")
 
 
 def test_a_change_of_scale_between_integers_is_refused() -> None:
     tensors = Tensor("x", 0.1, 0, shape=(1, 4)), Tensor("y", 0.2, 0, shape=(1, 4))
     content = one_layer.file("QUANTIZE", [tensors[0]], tensors[1], None)
     with pytest.raises(UnknownStepError, match="a change of scale"):
-        IntegerNetwork(content, "reference").run(np.zeros((1, 4), np.int8))
+        NumpyNetwork(content, "reference").run(np.zeros((1, 4), np.int8))
 
 
 @pytest.mark.parametrize("scale", [0.25, 0.0123, 1 / 255])
@@ -181,10 +183,10 @@ def test_quantizing_floats_is_that_of_the_engine(scale: float, dtype: Any, zero_
     answers = {}
     for engine in ("reference", "optimized", *(["xnnpack"] if dtype == np.int8 else [])):
         answers[engine] = litert.LiteModel(content, engine=engine).run_raw(reals)
-    if micro.available():
-        answers["micro"] = micro.MicroModel(content).run_raw(reals)
+    if microcontroller.available():
+        answers["micro"] = microcontroller.MicroModel(content).run_raw(reals)
     for engine, wanted in answers.items():
-        got = IntegerNetwork(content, engine).run(reals)
+        got = NumpyNetwork(content, engine).run(reals)
         assert np.array_equal(got, wanted), f"{engine}: {(got != wanted).sum()} of {got.size}"
     assert (answers["reference"] != answers["optimized"]).any()
 
@@ -193,24 +195,24 @@ def test_floats_that_do_not_come_in_groups_are_refused() -> None:
     source = Tensor("x", dtype=np.float32, shape=(1, 9))
     content = one_layer.file("QUANTIZE", [source], Tensor("y", 0.1, shape=(1, 9)), None)
     with pytest.raises(UnknownStepError, match="left over from groups of 8"):
-        IntegerNetwork(content, "optimized")
+        NumpyNetwork(content, "optimized")
 
 
 def test_microcontrollers_refuse_with_their_own_words(files: dict[str, bytes]) -> None:
-    if not micro.available():
+    if not microcontroller.available():
         return  # that it is missing is checked above
-    with pytest.raises(micro.RefusedError, match="FLOAT32 with filter type: INT8"):
-        micro.MicroModel(files["plain dynamic_range"])
+    with pytest.raises(microcontroller.RefusedError, match="FLOAT32 with filter type: INT8"):
+        microcontroller.MicroModel(files["plain dynamic_range"])
     with pytest.raises(ValueError, match=r"not a \.tflite file"):
-        micro.MicroModel(b"no model at all")
-    model = micro.MicroModel(files["plain int8"])
+        microcontroller.MicroModel(b"no model at all")
+    model = microcontroller.MicroModel(files["plain int8"])
     with pytest.raises(ValueError, match=r"inputs must be uint8 \[n, 28, 28\]"):
         model.run_raw(np.zeros((1, 28, 28), np.float32))
-    arena = micro.smallest_arena(files["plain int8"])
+    arena = microcontroller.smallest_arena(files["plain int8"])
     assert arena % 64 == 0
     # The convolution's input and output are there at once: 28 x 28 + 26 x 26 x 12 bytes.
     assert 8896 < arena < 20_000
-    micro.MicroModel(files["plain int8"], arena)
-    with pytest.raises(micro.RefusedError):
-        micro.MicroModel(files["plain int8"], arena - 64)
-    assert storage.install_command("micro")
+    microcontroller.MicroModel(files["plain int8"], arena)
+    with pytest.raises(microcontroller.RefusedError):
+        microcontroller.MicroModel(files["plain int8"], arena - 64)
+    assert paths.install_command("micro")

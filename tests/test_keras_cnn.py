@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qhelpers import digits, keras_cnn, storage
+from qhelpers import data as digits
+from qhelpers import keras_cnn, paths
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def models() -> list[Path]:
-    folder = storage.home() / "models"
+    folder = paths.home() / "models"
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
@@ -147,7 +148,7 @@ def test_key_holds_data_versions_and_variant(
     (path,) = models()
     assert data.key in path.name
     assert "plain" in path.name
-    monkeypatch.setattr(storage, "versions", lambda *packages: "-".join(packages) + "-9")
+    monkeypatch.setattr(paths, "versions", lambda *packages: "-".join(packages) + "-9")
     keras_cnn.trained(data)
     assert len(models()) == 2
 

@@ -13,7 +13,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from qhelpers import lesson
+from qhelpers.notebook import lesson
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -114,7 +114,7 @@ def test_start_says_which_folder_is_not_writable(tmp_path, monkeypatch):
 def test_start_without_frameworks_imports_none():
     code = """
         import sys
-        from qhelpers import lesson
+        from qhelpers.notebook import lesson
         assert "matplotlib" not in sys.modules
         lesson.start("00_start_here")
         print(sorted({"tensorflow", "keras", "torch", "torchao", "absl"} & set(sys.modules)))
@@ -219,7 +219,7 @@ def run_notebook(tmp_path, monkeypatch):
 
 
 def test_native_stderr_of_a_kernel_goes_to_the_log_and_nothing_else_does(run_notebook, tmp_path):
-    start = "from qhelpers import lesson\nlesson.start('03_full_integer')"
+    start = "from qhelpers.notebook import lesson\nlesson.start('03_full_integer')"
     talk = (
         "native('from C++')\nprint('printed')\nwarnings.warn('mine')\nsys.stderr.write('err\\n');"
     )
@@ -232,10 +232,10 @@ def test_native_stderr_of_a_kernel_goes_to_the_log_and_nothing_else_does(run_not
         "1 / 0",
         "import subprocess\nprint(subprocess.run('echo child >&2', shell=True).returncode)",
         "import matplotlib.pyplot as plt\n"
-        "from qhelpers import figures\n"
-        "figure, axes = figures.new(title='t')\n"
+        "from qhelpers.notebook import style\n"
+        "figure, axes = style.new(title='t')\n"
         "print(plt.get_backend().split('.')[-1], plt.rcParams['figure.dpi'])\n"
-        "figures.finish()",
+        "style.finish()",
         "print('still here')",
         allow_errors=True,
     )
@@ -262,5 +262,7 @@ def test_a_log_is_appended_to(run_notebook, tmp_path):
     log = tmp_path / "home" / "logs" / "05.log"
     log.parent.mkdir(parents=True)
     log.write_text("earlier\n")
-    run_notebook(QUIET + "from qhelpers import lesson\nlesson.start('05')\nnative('later')")
+    run_notebook(
+        QUIET + "from qhelpers.notebook import lesson\nlesson.start('05')\nnative('later')"
+    )
     assert log.read_text() == "earlier\nlater\n"

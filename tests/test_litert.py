@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from qhelpers import litert, silence, storage
+from qhelpers import paths
+from qhelpers.tflite import litert, silence
 
 SHAPE = (8, 8)
 
@@ -173,7 +174,7 @@ def test_missing_framework_names_the_extra(
     def missing(module: str) -> None:
         raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
-    monkeypatch.setattr(storage.importlib, "import_module", missing)
+    monkeypatch.setattr(paths.importlib, "import_module", missing)
     with pytest.raises(ImportError, match=r"\.\[tensorflow\]"):
         litert.convert(keras_model, "float32")
     with pytest.raises(ImportError, match=r"\.\[litert\]"):

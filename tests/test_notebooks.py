@@ -18,7 +18,7 @@ from course_files import (
     tags,
 )
 
-from qhelpers import address
+from qhelpers.cli import fork
 
 ROOMS = [
     "## You will",
@@ -78,7 +78,7 @@ def test_first_cell_says_what_to_expect(name: str) -> None:
 
 @each
 def test_badges_follow_from_the_one_address(name: str) -> None:
-    repository = address.current(ROOT)
+    repository = fork.current(ROOT)
     path = f"notebooks/{name}.ipynb"
     first = read(name).cells[0].source
     assert f"colab.research.google.com/github/{repository}/blob/main/{path})" in first
@@ -191,7 +191,7 @@ def test_helpers_are_installed_only_where_missing(name: str) -> None:
     installs = [c.source for c in code_cells(read(name)) if "pip install" in c.source]
     assert len(installs) == 1
     assert 'find_spec("qhelpers") is None' in installs[0]
-    assert f"git+https://github.com/{address.current(ROOT)}" in installs[0]
+    assert f"git+https://github.com/{fork.current(ROOT)}" in installs[0]
     assert not re.search(r"pip install[^\n]*\b(tensorflow|torch)\b(?!ao)", installs[0])
 
 

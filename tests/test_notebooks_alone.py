@@ -12,7 +12,7 @@ import pytest
 from course_files import NAMES, ROOT, printed, read, tags
 from nbformat.v4 import new_code_cell
 
-from qhelpers import course
+from qhelpers.cli import run_notebooks
 
 UNANSWERED = re.compile(r"^answer = \.\.\.$", re.MULTILINE)
 CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -90,7 +90,7 @@ def test_alone_with_exercises_solved_and_missed(name: str, offline: Path) -> Non
                 " digits.representative(data.train_images))"
             )
         )
-    error, peak = course.execute(notebook, offline, name)
+    error, peak = run_notebooks.execute(notebook, offline, name)
     assert error is None
     for cell, mark, hint in expected:
         text = printed(cell)
@@ -104,6 +104,8 @@ def test_alone_with_exercises_solved_and_missed(name: str, offline: Path) -> Non
 
 def test_two_at_once_on_an_empty_cache(offline: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(course.execute, read("04_float16"), offline, str(i)) for i in (1, 2)]
+        runs = [
+            pool.submit(run_notebooks.execute, read("04_float16"), offline, str(i)) for i in (1, 2)
+        ]
         assert [run.result()[0] for run in runs] == [None, None]
     assert not list((offline.parent / "home").rglob("*.part"))

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qhelpers import conversion, evaluate, litert, own_model, tensor_errors
-from qhelpers.own_model import TensorError
+from qhelpers.evaluation import layer_errors, metrics, own_model
+from qhelpers.evaluation.own_model import TensorError
+from qhelpers.tflite import conversion, litert
 
 SHAPE = (9, 7, 3)
 
@@ -134,12 +135,12 @@ def test_errors_agree_with_the_outputs(files: dict[str, bytes], inputs: np.ndarr
     first, second = (
         litert.LiteModel(files[n], engine="reference").predict(inputs) for n in ("float32", "int8")
     )
-    assert errors[-1].sqnr_db == pytest.approx(evaluate.sqnr_db(first, second), abs=1e-4)
+    assert errors[-1].sqnr_db == pytest.approx(metrics.sqnr_db(first, second), abs=1e-4)
     lite = litert.LiteModel(files["int8"])
     back = lite.inputs[0].scales[0] * (
         lite.quantize_input(inputs).astype(np.float64) - lite.inputs[0].zero_points[0]
     )
-    assert errors[0].sqnr_db == pytest.approx(evaluate.sqnr_db(inputs, back), abs=1e-4)
+    assert errors[0].sqnr_db == pytest.approx(metrics.sqnr_db(inputs, back), abs=1e-4)
 
 
 @pytest.mark.parametrize("name", ["dynamic_range", "float16", "int16x8"])
@@ -181,8 +182,8 @@ def test_noise_behind_a_drowned_tensor_is_not_blamed() -> None:
 
 def test_all_zero_tensors_have_no_ratio() -> None:
     zero, one = np.zeros(3), np.ones(3)
-    assert tensor_errors.sqnr(zero, zero) == math.inf
-    assert tensor_errors.sqnr(zero, one) == -math.inf
+    assert layer_errors.sqnr(zero, zero) == math.inf
+    assert layer_errors.sqnr(zero, one) == -math.inf
 
 
 def test_comparison_counts_as_by_hand(files: dict[str, bytes], inputs: np.ndarray) -> None:
@@ -196,7 +197,7 @@ def test_comparison_counts_as_by_hand(files: dict[str, bytes], inputs: np.ndarra
         assert row.flips == (predicted != reference).sum()
         assert (row.bytes, row.n) == (len(files[row.model]), 60)
     assert any("no int4 file: no such recipe" in note for note in found.card.notes)
-    ratio = evaluate.sqnr_db(found.outputs["float32"], found.outputs["int8"])
+    ratio = metrics.sqnr_db(found.outputs["float32"], found.outputs["int8"])
     assert f"int8's outputs: {ratio:.1f} dB" in found.card.text()
     assert found.worst() in found.errors
     for text in (repr(found), found.html(), found._repr_html_()):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qhelpers import packing
+from qhelpers.arithmetic import packing
 
 WIDTHS = st.sampled_from([1, 2, 4, 8])
 

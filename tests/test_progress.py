@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from qhelpers import progress as module
-from qhelpers.progress import progress
+from qhelpers.notebook import progress as module
+from qhelpers.notebook.progress import progress
 
 nbformat = pytest.importorskip("nbformat")
 
@@ -123,7 +123,7 @@ def test_bar_leaves_nothing_in_an_executed_notebook(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("QHELPERS_PROGRESS", raising=False)
     cell = nbformat.v4.new_code_cell(
         "import time\n"
-        "from qhelpers import progress as module\n"
+        "from qhelpers.notebook import progress as module\n"
         "assert module._kind() is module._Notebook\n"
         "with module.progress(3, 'Work') as advance:\n"
         "    for _ in range(3):\n"

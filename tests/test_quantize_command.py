@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qhelpers import litert, quantize_command
-from qhelpers.__main__ import main
+from qhelpers.cli import quantize
+from qhelpers.cli.main import main
+from qhelpers.tflite import litert
 
 SHAPE = (6, 6, 1)
 INPUTS = np.random.default_rng(0).uniform(-1, 1, (310, *SHAPE)).astype(np.float32)
@@ -61,7 +62,7 @@ def test_it_writes_files_scorecard_and_report(
     assert set(folder.iterdir()) - before == {out}
     wanted = {f"{name}.tflite" for name in litert.RECIPES} | {"report.html", "scorecard.json"}
     assert {path.name for path in out.iterdir()} == wanted
-    model = quantize_command.load(folder / "model.keras")
+    model = quantize.load(folder / "model.keras")
     expected = litert.convert(model, "int8", INPUTS[:300], (-1, 1))
     assert (out / "int8.tflite").read_bytes() == expected
     rows = json.loads((out / "scorecard.json").read_text(encoding="utf-8"))["rows"]
@@ -216,10 +217,10 @@ def test_an_interrupted_write_leaves_nothing(
 
     monkeypatch.setattr(Path, "write_bytes", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        quantize_command.write_folder(out, contents)
+        quantize.write_folder(out, contents)
     assert list(tmp_path.iterdir()) == []
     monkeypatch.undo()
-    quantize_command.write_folder(out, contents)
+    quantize.write_folder(out, contents)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == contents
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from qhelpers import repeats
+from qhelpers.evaluation import repeats
 
 shares = st.lists(st.floats(0, 1), min_size=2, max_size=9)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qhelpers import hybrid, litert, replay
+from qhelpers.tflite import hybrid, litert, replay
 
 ENGINES = ("xnnpack", "reference")
 RECIPES = ("float32", "float16", "dynamic_range")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qhelpers import rounding
+from qhelpers.arithmetic import requantization
 
 SUMS = st.integers(-(2**31), 2**31 - 1)
 REALS = st.floats(2.0**-40, 0.999)
@@ -37,7 +37,7 @@ def divide_by_power(x: int, exponent: int) -> int:
 
 @given(st.floats(0, 2.0**20))
 def test_a_multiplier_is_written_to_31_bits(real: float) -> None:
-    mantissa, shift = (int(part) for part in rounding.quantized_multiplier(real))
+    mantissa, shift = (int(part) for part in requantization.quantized_multiplier(real))
     assert (mantissa, shift) == (0, 0) or 2**30 <= mantissa < 2**31
     assert shift >= -31
     written = Fraction(mantissa) * Fraction(2) ** (shift - 31)
@@ -48,7 +48,9 @@ def test_a_multiplier_is_written_to_31_bits(real: float) -> None:
 
 
 def test_multipliers_worked_out_by_hand() -> None:
-    mantissa, shift = rounding.quantized_multiplier([0.5, 1.0, 0.75, 0.0, 1 - 2.0**-40, 2.0**-33])
+    mantissa, shift = requantization.quantized_multiplier(
+        [0.5, 1.0, 0.75, 0.0, 1 - 2.0**-40, 2.0**-33]
+    )
     assert mantissa.tolist() == [2**30, 2**30, 3 * 2**29, 0, 2**30, 0]
     assert shift.tolist() == [0, 1, 0, 0, 1, 0]
 
@@ -56,18 +58,18 @@ def test_multipliers_worked_out_by_hand() -> None:
 @pytest.mark.parametrize("real", [-0.1, np.nan, np.inf])
 def test_a_multiplier_that_is_none_is_refused(real: float) -> None:
     with pytest.raises(ValueError, match="finite and not negative; got"):
-        rounding.quantized_multiplier(real)
+        requantization.quantized_multiplier(real)
 
 
 @given(st.lists(SUMS, min_size=1, max_size=30), REALS)
 def test_gemmlowp_is_what_its_source_words(sums: list[int], real: float) -> None:
-    mantissa, shift = (int(part) for part in rounding.quantized_multiplier(real))
+    mantissa, shift = (int(part) for part in requantization.quantized_multiplier(real))
     wanted = [divide_by_power(doubling_high_multiply(x, mantissa), -shift) for x in sums]
-    got = rounding.gemmlowp(np.array(sums), np.float32(1), *_as_scales(real))
+    got = requantization.gemmlowp(np.array(sums), np.float32(1), *_as_scales(real))
     exact = _multiplier_of(real)
     if exact == real:  # the scales are float32: not every multiplier can be made of them
         assert got.tolist() == wanted
-    whole = rounding.multiply_by_quantized(np.array(sums), mantissa, shift)
+    whole = requantization.multiply_by_quantized(np.array(sums), mantissa, shift)
     assert whole.tolist() == wanted
 
 
@@ -76,43 +78,49 @@ def _as_scales(real: float) -> tuple[np.float32, np.float32]:
 
 
 def _multiplier_of(real: float) -> float:
-    return float(rounding.real_multiplier(np.float32(1), *_as_scales(real)))
+    return float(requantization.real_multiplier(np.float32(1), *_as_scales(real)))
 
 
 @given(st.lists(st.integers(-(2**40), 2**40), min_size=1, max_size=30), st.floats(2.0**-20, 2**-10))
 def test_reduced_is_one_rounding_with_16_bits(sums: list[int], real: float) -> None:
-    mantissa, shift = (int(p) for p in rounding.quantized_multiplier(_multiplier_of(real)))
+    mantissa, shift = (int(p) for p in requantization.quantized_multiplier(_multiplier_of(real)))
     short = (mantissa + 2**15) >> 16 if mantissa < 0x7FFF0000 else 0x7FFF
     exact = [Fraction(x * short) * Fraction(2) ** (shift - 15) for x in sums]
     wanted = [(2 * e + 1).__floor__() // 2 for e in exact]  # halves go up
-    got = rounding.reduced(np.array(sums), np.float32(1), *_as_scales(real))
+    got = requantization.reduced(np.array(sums), np.float32(1), *_as_scales(real))
     assert got.tolist() == wanted
 
 
 def test_halves() -> None:
     sums, half = np.array([-5, -3, -1, 1, 3, 5]), (np.float32(1), np.float32(0.5), np.float32(1))
-    assert rounding.float64(sums, *half).tolist() == [-3, -2, -1, 1, 2, 3]
-    assert rounding.float32(sums, *half).tolist() == [-2, -2, 0, 0, 2, 2]
-    assert rounding.reduced(sums, *half).tolist() == [-2, -1, 0, 1, 2, 3]
+    assert requantization.float64(sums, *half).tolist() == [-3, -2, -1, 1, 2, 3]
+    assert requantization.float32(sums, *half).tolist() == [-2, -2, 0, 0, 2, 2]
+    assert requantization.reduced(sums, *half).tolist() == [-2, -1, 0, 1, 2, 3]
     # gemmlowp's first rounding takes the half up; there is no shift left for a second.
-    assert rounding.gemmlowp(sums, *half).tolist() == [-2, -1, 0, 1, 2, 3]
+    assert requantization.gemmlowp(sums, *half).tolist() == [-2, -1, 0, 1, 2, 3]
     quarter = (np.float32(1), np.float32(0.25), np.float32(1))
     # -0.25 becomes 0 and stays; -1.25 x 2 = -2.5 goes up to -2, then -1; -0.5 x ... twice rounded.
-    assert rounding.gemmlowp(np.array([-6, -2, 2, 6]), *quarter).tolist() == [-2, -1, 1, 2]
-    assert rounding.ruy(np.array([-6, -2, 2, 6]), *quarter).tolist() == [-1, 0, 1, 2]
-    assert rounding.half_away(np.array([0.49999999999999994, -0.5, 2.5])).tolist() == [0, -1, 3]
+    assert requantization.gemmlowp(np.array([-6, -2, 2, 6]), *quarter).tolist() == [-2, -1, 1, 2]
+    assert requantization.ruy(np.array([-6, -2, 2, 6]), *quarter).tolist() == [-1, 0, 1, 2]
+    assert requantization.half_away(np.array([0.49999999999999994, -0.5, 2.5])).tolist() == [
+        0,
+        -1,
+        3,
+    ]
 
 
 def test_two_roundings_can_differ_from_one() -> None:
     # 0.4995 of a step: once rounded it is 0; rounded to halves first (0.5), and then away, it is 1.
     sums, scales = np.array([1]), (np.float32(1), np.float32(0.25 * 1.998), np.float32(1))
-    assert rounding.float64(sums, *scales).tolist() == [0]
-    assert rounding.gemmlowp(sums, *scales).tolist() == [1]
+    assert requantization.float64(sums, *scales).tolist() == [0]
+    assert requantization.gemmlowp(sums, *scales).tolist() == [1]
 
 
-@pytest.mark.parametrize("rule", [rounding.gemmlowp, rounding.float64, rounding.float32])
-def test_what_leaves_32_bits_is_refused(rule: rounding.Rule) -> None:
+@pytest.mark.parametrize(
+    "rule", [requantization.gemmlowp, requantization.float64, requantization.float32]
+)
+def test_what_leaves_32_bits_is_refused(rule: requantization.Rule) -> None:
     with pytest.raises(OverflowError, match="does not fit int32"):
         rule(np.array([2**30]), np.float32(1), np.float32(8), np.float32(1))
     with pytest.raises(OverflowError, match="below 128"):
-        rounding.reduced(np.array([1]), np.float32(1), np.float32(999), np.float32(1))
+        requantization.reduced(np.array([1]), np.float32(1), np.float32(999), np.float32(1))

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qhelpers import evaluate, scorecard
-from qhelpers.digits import Digits
+from qhelpers.data import Digits
+from qhelpers.evaluation import metrics, scorecard
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def _row(digits: Digits, name: str = "float32", bytes_: int = 8000, **changes) -
         "reference_outputs": outputs,
         "digits": digits,
         "stored": "int8 weights, int32 biases, int8 activations, uint8 in/out",
-        "latency": evaluate.Latency(1e-5, 1e-5, 1e-5, 1.5, 1.25, 1.75),
+        "latency": metrics.Latency(1e-5, 1e-5, 1e-5, 1.5, 1.25, 1.75),
         "reference_sha": "sha of float32",
     }
     return scorecard.row(name, **{**facts, **changes})
@@ -131,7 +131,7 @@ def test_text_holds_the_figures_and_fits(digits: Digits) -> None:
     for part in ("25,000", "3.36x", "100.0 % [83.9, 100.0]", "1.50x (1.25–1.75)", "int8 weights"):
         assert part in line
     assert "20 images of noise; n = 20." in text
-    assert evaluate.cpu_name() in text
+    assert metrics.cpu_name() in text
     assert "1 thread." in text
     assert max(map(len, text.splitlines()[:8])) <= 110
 

@@ -9,35 +9,36 @@ from pathlib import Path
 import pytest
 from course_files import ROOT
 
-from qhelpers import address, storage
+from qhelpers import paths
+from qhelpers.cli import fork
 
 
 def test_home_is_the_folder_that_was_asked_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("QHELPERS_HOME", str(tmp_path / "deep" / "er"))
-    assert storage.home() == tmp_path / "deep" / "er"
-    assert storage.home().is_dir()
-    assert storage.data_cache() == tmp_path / "deep" / "er" / "data"
+    assert paths.home() == tmp_path / "deep" / "er"
+    assert paths.home().is_dir()
+    assert paths.data_cache() == tmp_path / "deep" / "er" / "data"
 
 
 def test_home_of_a_clone_is_its_ignored_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("QHELPERS_HOME")
-    root = storage.clone()
+    root = paths.clone()
     assert root is not None
-    assert storage.home() == root / "generated"
+    assert paths.home() == root / "generated"
     assert "/generated/" in (root / ".gitignore").read_text().splitlines()
-    assert storage.data_cache() == storage.user_cache() / "data"
+    assert paths.data_cache() == paths.user_cache() / "data"
 
 
 def test_home_of_an_installed_package_is_the_users_cache(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("QHELPERS_HOME")
-    monkeypatch.setattr(storage, "_PACKAGE", tmp_path / "site-packages" / "qhelpers")
-    monkeypatch.setattr(storage, "user_cache", lambda: tmp_path / "cache")
-    assert storage.clone() is None
-    assert storage.home() == tmp_path / "cache"
+    monkeypatch.setattr(paths, "_PACKAGE", tmp_path / "site-packages" / "qhelpers")
+    monkeypatch.setattr(paths, "user_cache", lambda: tmp_path / "cache")
+    assert paths.clone() is None
+    assert paths.home() == tmp_path / "cache"
 
 
 def test_a_file_where_the_folder_should_be_is_reported_with_advice(
@@ -46,7 +47,7 @@ def test_a_file_where_the_folder_should_be_is_reported_with_advice(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("QHELPERS_HOME", str(tmp_path / "file"))
     with pytest.raises(PermissionError, match=r"file.*Set QHELPERS_HOME"):
-        storage.home()
+        paths.home()
 
 
 def test_an_unwritable_folder_is_reported_with_advice(
@@ -55,51 +56,51 @@ def test_an_unwritable_folder_is_reported_with_advice(
     # root may write everywhere, so the answer of the system is put in place.
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(PermissionError, match=r"not writable.*Set QHELPERS_HOME"):
-        storage.writable(tmp_path)
+        paths.writable(tmp_path)
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    path = storage.write_atomically(tmp_path / "model.bin", b"old")
+    path = paths.write_atomically(tmp_path / "model.bin", b"old")
 
     def interrupted(self: Path, target: Path) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Path, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        storage.write_atomically(path, b"new")
+        paths.write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["model.bin"]
 
 
 def test_a_written_file_replaces_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "a" / "model.bin"
-    storage.write_atomically(path, b"old")
-    storage.write_atomically(path, b"new")
+    paths.write_atomically(path, b"old")
+    paths.write_atomically(path, b"new")
     assert path.read_bytes() == b"new"
     assert stat.S_ISREG(path.stat().st_mode)
 
 
 def test_a_missing_framework_names_the_extra() -> None:
     with pytest.raises(ImportError, match=r'pip install -e "\.\[torch\]"'):
-        storage.require("no_such_framework", extra="torch")
+        paths.require("no_such_framework", extra="torch")
 
 
 def test_outside_a_clone_the_advice_names_the_repository(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(storage, "clone", lambda: None)
-    expected = rf'pip install "qhelpers\[torch\] @ git\+https://github.com/{address.current(ROOT)}"'
+    monkeypatch.setattr(paths, "clone", lambda: None)
+    expected = rf'pip install "qhelpers\[torch\] @ git\+https://github.com/{fork.current(ROOT)}"'
     with pytest.raises(ImportError, match=expected):
-        storage.require("no_such_framework", extra="torch")
-    assert storage.install_command("").startswith('pip install "qhelpers @ git+')
+        paths.require("no_such_framework", extra="torch")
+    assert paths.install_command("").startswith('pip install "qhelpers @ git+')
 
     def absent(name: str) -> None:
-        raise storage.metadata.PackageNotFoundError(name)
+        raise paths.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(storage.metadata, "metadata", absent)
-    assert storage.install_command("lab") == 'pip install "qhelpers[lab]"'
+    monkeypatch.setattr(paths.metadata, "metadata", absent)
+    assert paths.install_command("lab") == 'pip install "qhelpers[lab]"'
 
 
 def test_a_framework_that_is_broken_inside_is_not_called_missing(
@@ -108,13 +109,13 @@ def test_a_framework_that_is_broken_inside_is_not_called_missing(
     (tmp_path / "broken_framework.py").write_text("import no_such_dependency")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ModuleNotFoundError, match="no_such_dependency"):
-        storage.require("broken_framework", extra="torch")
+        paths.require("broken_framework", extra="torch")
 
 
 def test_versions_are_those_installed() -> None:
     import numpy as np
 
-    text = storage.versions("numpy", "no-such-package")
+    text = paths.versions("numpy", "no-such-package")
     assert text == f"numpy-{np.__version__}-no-such-package-0"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qhelpers import digits
+from qhelpers import data as digits
 
 
 @pytest.fixture(scope="module")

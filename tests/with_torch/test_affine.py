@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from qhelpers import affine
+from qhelpers.arithmetic import affine
 
 REALS = st.floats(-1e6, 1e6, width=32)
 BITS = st.integers(2, 16)
@@ -38,7 +38,7 @@ def ours_float32(params):
     scale = np.asarray(params.scale).astype(np.float32).astype(np.float64)
     if params.axis is None:
         scale = float(scale)
-    return affine.Params(scale, params.zero_point, params.qmin, params.qmax, params.axis)
+    return affine.QuantParams(scale, params.zero_point, params.qmin, params.qmax, params.axis)
 
 
 # --- worked by hand ------------------------------------------------------------------------------
@@ -78,12 +78,12 @@ def test_symmetric_by_hand():
 
 def test_one_bit_has_two_levels():
     params = affine.choose(0.0, 1.0, bits=1, signed=False)
-    assert params == affine.Params(1.0, 0, 0, 1)
+    assert params == affine.QuantParams(1.0, 0, 0, 1)
     assert affine.fake_quantize([0.0, 0.4, 0.6, 1.0], params).tolist() == [0, 0, 1, 1]
 
 
 def test_halves_go_to_the_even_level():
-    params = affine.Params(1.0, 0, -128, 127)
+    params = affine.QuantParams(1.0, 0, -128, 127)
     halves = [-2.5, -1.5, -0.5, 0.5, 1.5, 2.5]
     assert affine.quantize(halves, params).tolist() == [-2, -2, 0, 0, 2, 2]
 
@@ -129,7 +129,7 @@ def test_smallest_type(bits, signed, dtype):
 
 
 def test_int32_biases():
-    params = affine.Params(2.0**-20, 0, -(2**31), 2**31 - 1)
+    params = affine.QuantParams(2.0**-20, 0, -(2**31), 2**31 - 1)
     quantized = affine.quantize([1000.0, -5000.0], params)
     assert quantized.dtype == np.int32
     assert quantized.tolist() == [1000 * 2**20, -(2**31)]
@@ -166,7 +166,7 @@ def test_same_integers_as_pytorch(case, values):
     params, _, _ = case
     # A power of two: dividing by it and multiplying by its inverse, as PyTorch does, are the same.
     scale = 2.0 ** round(np.log2(params.scale))
-    params = affine.Params(scale, params.zero_point, params.qmin, params.qmax)
+    params = affine.QuantParams(scale, params.zero_point, params.qmin, params.qmax)
     theirs = torch.fake_quantize_per_tensor_affine(
         torch.from_numpy(values), scale, params.zero_point, params.qmin, params.qmax
     )
@@ -194,7 +194,7 @@ def test_per_channel_against_pytorch(symmetric):
     weights = np.random.default_rng(1).normal(size=(6, 50)).astype(np.float32)
     params = affine.choose_per_channel(weights, 0, symmetric=symmetric)
     scale = 2.0 ** np.round(np.log2(params.scale))
-    params = affine.Params(scale, params.zero_point, params.qmin, params.qmax, 0)
+    params = affine.QuantParams(scale, params.zero_point, params.qmin, params.qmax, 0)
     zero_points = torch.tensor(np.broadcast_to(params.zero_point, 6).astype(np.int32))
     theirs = torch.fake_quantize_per_channel_affine(
         torch.from_numpy(weights),
@@ -297,12 +297,12 @@ def test_nan_and_infinity(bad):
         (lambda: affine.choose(0, 1e39), "finite float32"),
         (lambda: affine.choose_per_channel(np.zeros((0, 2)), 1), r"got shape \(0, 2\)"),
         (lambda: affine.choose_per_channel(np.zeros(3), 1), "axis 1"),
-        (lambda: affine.Params(0.0, 0, 0, 255), "scale must be a finite number above 0"),
-        (lambda: affine.Params(1.0, 256, 0, 255), "integer from 0 to 255"),
-        (lambda: affine.Params(1.0, 0.5, 0, 255), "integer from 0 to 255"),
-        (lambda: affine.Params(1.0, 5, 5, 5), "qmin must be below qmax"),
-        (lambda: affine.Params(np.ones(3), 0, 0, 255), r"scales of shape \(3,\)"),
-        (lambda: affine.Params(1.0, 0, 0, 255, axis=0), "axis=0"),
+        (lambda: affine.QuantParams(0.0, 0, 0, 255), "scale must be a finite number above 0"),
+        (lambda: affine.QuantParams(1.0, 256, 0, 255), "integer from 0 to 255"),
+        (lambda: affine.QuantParams(1.0, 0.5, 0, 255), "integer from 0 to 255"),
+        (lambda: affine.QuantParams(1.0, 5, 5, 5), "qmin must be below qmax"),
+        (lambda: affine.QuantParams(np.ones(3), 0, 0, 255), r"scales of shape \(3,\)"),
+        (lambda: affine.QuantParams(1.0, 0, 0, 255, axis=0), "axis=0"),
     ],
 )
 def test_errors_of_parameters(call, message):

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from qhelpers import storage, torch_cnn, torch_train
+from qhelpers import paths
+from qhelpers.pytorch import torch_cnn, torch_train
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,10 @@ def numbers(net):
 
 
 def test_importing_it_does_not_import_pytorch():
-    code = "import qhelpers.torch_cnn, qhelpers.torch_train, sys; print('torch' in sys.modules)"
+    code = (
+        "import qhelpers.pytorch.torch_cnn, qhelpers.pytorch.torch_train, sys;"
+        "print('torch' in sys.modules)"
+    )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -83,7 +87,7 @@ def test_trained_once_then_read(few, fast, monkeypatch):
     assert not first.training
     found = torch_train.logits(first, few.test_images).argmax(axis=1)
     assert np.mean(found == few.test_labels) >= 0.9
-    (path,) = (storage.home() / "models").iterdir()
+    (path,) = (paths.home() / "models").iterdir()
     assert few.key in path.name
     monkeypatch.setattr(torch_train, "fit", lambda *_, **__: pytest.fail("trained again"))
     again = torch_cnn.trained(few, show=False)
@@ -93,7 +97,7 @@ def test_trained_once_then_read(few, fast, monkeypatch):
 
 def test_damaged_cache_is_reported_and_replaced(few, fast, capsys):
     good = torch_cnn.trained(few)
-    (path,) = (storage.home() / "models").iterdir()
+    (path,) = (paths.home() / "models").iterdir()
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     again = torch_cnn.trained(few, show=False)

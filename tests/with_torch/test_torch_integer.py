@@ -14,8 +14,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qhelpers import torch_engine, torch_integer, torch_mlp
-from qhelpers.torch_integer import Layer, Path
+from qhelpers.pytorch import torch_engine, torch_integer, torch_mlp
+from qhelpers.pytorch.torch_integer import Layer, Path
 
 ENGINES = [name for name in torch.backends.quantized.supported_engines if name != "none"]
 ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -334,7 +334,7 @@ def test_errors(call, message):
 
 
 def test_importing_it_does_not_import_pytorch():
-    code = "import qhelpers.torch_engine, sys; print('torch' in sys.modules)"
+    code = "import qhelpers.pytorch.torch_engine, sys; print('torch' in sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

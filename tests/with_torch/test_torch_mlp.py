@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from qhelpers import storage, torch_cache, torch_mlp
+from qhelpers import paths
+from qhelpers.pytorch import torch_cache, torch_mlp
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +24,7 @@ def numbers(net):
 
 
 def test_importing_it_does_not_import_pytorch():
-    code = "import qhelpers.torch_mlp, sys; print('torch' in sys.modules)"
+    code = "import qhelpers.pytorch.torch_mlp, sys; print('torch' in sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -134,7 +135,7 @@ def test_same_result_whatever_ran_before_and_nothing_disturbed(few):
 def test_trained_once_then_read(few, fast, monkeypatch):
     first = torch_mlp.trained(few, show=False)
     assert not first.training
-    (path,) = (storage.home() / "models").iterdir()
+    (path,) = (paths.home() / "models").iterdir()
     assert few.key in path.name
     assert path.suffix == ".pt"
     monkeypatch.setattr(torch_mlp, "train", lambda *_, **__: pytest.fail("trained again"))
@@ -162,7 +163,7 @@ def another_network(content):
 )
 def test_damaged_cache_is_reported_and_replaced(few, fast, capsys, damage):
     good = torch_mlp.trained(few, show=False)
-    (path,) = (storage.home() / "models").iterdir()
+    (path,) = (paths.home() / "models").iterdir()
     content = path.read_bytes()
     path.write_bytes(damage(content))
     again = torch_mlp.trained(few, show=False)
@@ -176,7 +177,7 @@ def test_damaged_cache_is_reported_and_replaced(few, fast, capsys, damage):
 
 def test_nothing_is_unpickled(few, fast, capsys):
     torch_mlp.trained(few, show=False)
-    (path,) = (storage.home() / "models").iterdir()
+    (path,) = (paths.home() / "models").iterdir()
     torch.save({"fc1.weight": subprocess.Popen}, path)
     torch_mlp.trained(few, show=False)
     assert "damaged" in capsys.readouterr().out

@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from qhelpers import digits, rows, scorecard, torch_cache, torch_mlp, torch_rows, torch_static
+from qhelpers import data as digits
+from qhelpers.evaluation import rows, scorecard
+from qhelpers.lessons.lesson09 import torch_rows
+from qhelpers.pytorch import torch_cache, torch_mlp, torch_static
 
 LESSON = Path(__file__).parents[2] / "notebooks" / "06_pytorch_static.ipynb"
 # A piece of each cell of lesson 06 that takes a step.
@@ -115,7 +118,7 @@ def test_rows_are_measured_once_and_again_where_stale(
 
 
 def test_importing_it_does_not_import_pytorch() -> None:
-    code = "import qhelpers.torch_rows, qhelpers.torch_static, sys, json;"
+    code = "import qhelpers.lessons.lesson09.torch_rows, qhelpers.pytorch.torch_static, sys, json;"
     code += "print(json.dumps('torch' in sys.modules))"
     command = [sys.executable, "-c", code]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)

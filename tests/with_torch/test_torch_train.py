@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from qhelpers import torch_mlp, torch_train
+from qhelpers.pytorch import torch_mlp, torch_train
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,225 @@
+"""Convolution, dense layer, pooling and addition on integers, exactly as the engines compute them.
+
+Sums of products are whole numbers. BLAS computes them in floating point and is exact all the same,
+as long as no partial sum can leave the range in which the type holds every whole number: 2**24 for
+float32, 2**53 for float64. `exact_type` picks the type from the weights at hand, by a bound that
+holds for any input and for any order of summation, fused multiply-add included.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qhelpers.arithmetic.requantization import Rule
+
+Array = npt.NDArray[Any]
+Pair = tuple[int, int]
+
+
+def largest_sum(weights: Array, bias: Array | None, zero_point: int, dtype: Any) -> int:
+    """Return a bound on the size of every sum and partial sum that a layer can meet.
+
+    Args:
+        weights: integers, [channels, ...].
+        bias: integers, [channels]; or None.
+        zero_point: of the input.
+        dtype: of the input, int8 or int16.
+
+    Returns:
+        The largest of: the weights' absolute values of one channel, added up, times the largest
+        distance of an input from its zero point, plus the bias.
+    """
+    limits = np.iinfo(dtype)
+    distance = max(limits.max - zero_point, zero_point - limits.min)
+    sizes = np.abs(weights.astype(np.int64)).reshape(len(weights), -1).sum(axis=1) * distance
+    if bias is not None:
+        sizes = sizes + np.abs(bias.astype(np.int64))
+    return int(sizes.max(initial=0))
+
+
+def exact_type(bound: int) -> type[np.floating[Any]]:
+    """Return the float type in which all whole numbers up to `bound` are exact: the smaller one.
+
+    Raises:
+        OverflowError: not even float64 holds them.
+    """
+    if bound > 2**53:
+        raise OverflowError(f"sums of up to {bound:,} are beyond 2**53: not exact in float64.")
+    return np.float32 if bound <= 2**24 else np.float64
+
+
+def sums_of_dense(inputs: Array, weights: Array, bias: Array | None, zero_point: int) -> Array:
+    """Sum the products of a dense layer.
+
+    Args:
+        inputs: int8 or int16 [n, features].
+        weights: int8 [channels, features], symmetric (zero point 0).
+        bias: int32 or int64 [channels]; or None.
+        zero_point: of the inputs.
+
+    Returns:
+        [channels, n]: whole numbers in a float type that holds them exactly.
+
+    Raises:
+        OverflowError: a sum of an int8 layer does not fit int32.
+    """
+    bound = largest_sum(weights, bias, zero_point, inputs.dtype)
+    exact = exact_type(bound)
+    shifted = inputs.astype(exact)
+    shifted -= exact(zero_point)
+    return _finished(weights.astype(exact) @ shifted.T, bias, bound, inputs.dtype)
+
+
+def sums_of_convolution(
+    images: Array,
+    kernels: Array,
+    bias: Array | None,
+    zero_point: int,
+    stride: Pair = (1, 1),
+    padding: str = "VALID",
+    dilation: Pair = (1, 1),
+) -> Array:
+    """Sum the products of a convolution: the images' patches as columns, then one matrix product.
+
+    Args:
+        images: int8 or int16 [n, height, width, depth].
+        kernels: int8 [channels, kernel height, kernel width, depth], symmetric.
+        bias: int32 or int64 [channels]; or None.
+        zero_point: of the images; what lies outside them counts as this value, the real 0.
+        stride: (down, across).
+        padding: "VALID" or "SAME".
+        dilation: (down, across).
+
+    Returns:
+        [channels, n, height, width] of the output: whole numbers in a float type, exactly.
+
+    Raises:
+        ValueError: an unknown padding; or images smaller than the kernel.
+        OverflowError: a sum of an int8 layer does not fit int32.
+    """
+    bound = largest_sum(kernels, bias, zero_point, images.dtype)
+    exact = exact_type(bound)
+    shifted = images.astype(exact)
+    shifted -= exact(zero_point)
+    size = kernels.shape[1], kernels.shape[2]
+    taps = windows(shifted, size, stride, padding, dilation, outside=0)
+    n, height, width, depth = taps[0][0].shape
+    columns = np.empty((*size, depth, n, height, width), exact)
+    for row, places in zip(columns, taps, strict=True):
+        for column, tap in zip(row, places, strict=True):
+            column[...] = np.moveaxis(tap, -1, 0)
+    channels = len(kernels)
+    flat = kernels.reshape(channels, -1).astype(exact)
+    sums = flat @ columns.reshape(flat.shape[1], -1)
+    return _finished(sums.reshape(channels, n, height, width), bias, bound, images.dtype)
+
+
+def _finished(sums: Array, bias: Array | None, bound: int, dtype: Any) -> Array:
+    """Add the bias; make sure that an int8 layer's sums fit the engine's int32."""
+    if bias is not None:
+        sums += bias.astype(sums.dtype).reshape(-1, *[1] * (sums.ndim - 1))
+    if dtype == np.int8 and bound >= 2**31 and sums.size and np.abs(sums).max() >= 2**31:
+        raise OverflowError(f"a sum of {np.abs(sums).max():,.0f} does not fit int32.")
+    return sums
+
+
+def requantize(
+    sums: Array,
+    rule: Rule,
+    input_scale: Any,
+    weight_scales: Array,
+    output_scale: Any,
+    zero_point: int,
+    dtype: Any,
+    relu: bool = False,
+) -> Array:
+    """Scale sums to the output's ruler by an engine's rule, shift them, and clip.
+
+    Args:
+        sums: [channels, ...], whole numbers.
+        rule: from `rounding`.
+        input_scale: float32.
+        weight_scales: float32 [channels], or [1] for the whole tensor.
+        output_scale: float32.
+        zero_point: of the output.
+        dtype: of the output, int8 or int16.
+        relu: clip at the zero point, which stands for the real 0.
+
+    Returns:
+        [..., channels] in `dtype`: the channel goes last, as everywhere in LiteRT.
+    """
+    spread = weight_scales.reshape(-1, *[1] * (sums.ndim - 1))
+    scaled = rule(sums, input_scale, spread, output_scale)
+    limits = np.iinfo(dtype)
+    low = zero_point if relu else int(limits.min)
+    np.clip(scaled, low - zero_point, int(limits.max) - zero_point, out=scaled)
+    scaled += scaled.dtype.type(zero_point)
+    return np.moveaxis(scaled.astype(dtype), 0, -1)
+
+
+def max_pool(images: Array, size: Pair, stride: Pair, padding: str = "VALID") -> Array:
+    """Take the largest value of each window; nothing is rescaled, since order is kept.
+
+    Args:
+        images: int8 or int16, or whole numbers in a float type, [n, height, width, channels].
+        size: (down, across).
+        stride: (down, across).
+        padding: "VALID" or "SAME"; what lies outside is never the largest.
+
+    Returns:
+        [n, height, width, channels] of the output.
+    """
+    outside = -np.inf if images.dtype.kind == "f" else np.iinfo(images.dtype).min
+    # First down, then across: fewer comparisons, and whole rows of numbers in the first.
+    for k, s in (((size[0], 1), (stride[0], 1)), ((1, size[1]), (1, stride[1]))):
+        taps = [tap for row in windows(images, k, s, padding, (1, 1), outside) for tap in row]
+        images = taps[0] if len(taps) == 1 else np.maximum(taps[0], taps[1])
+        for tap in taps[2:]:
+            np.maximum(images, tap, out=images)
+    return images
+
+
+def windows(
+    images: Array, size: Pair, stride: Pair, padding: str, dilation: Pair, outside: float
+) -> list[list[Array]]:
+    """Return, for each place in a window, the pixels that all windows have there.
+
+    Args:
+        images: [n, height, width, channels].
+        size: (down, across).
+        stride: (down, across).
+        padding: "VALID" or "SAME".
+        dilation: (down, across).
+        outside: the value outside the images.
+
+    Returns:
+        [size down][size across] arrays of [n, height, width, channels] of the output.
+
+    Raises:
+        ValueError: an unknown padding; or images smaller than a window.
+    """
+    if padding not in ("VALID", "SAME"):
+        raise ValueError(f"unknown padding {padding!r}; it must be VALID or SAME.")
+    spans, edges, counts = [], [], []
+    for length, k, s, d in zip(images.shape[1:3], size, stride, dilation, strict=True):
+        span = (k - 1) * d + 1
+        count = -(-length // s) if padding == "SAME" else (length - span) // s + 1
+        if count < 1:
+            raise ValueError(f"images of {images.shape[1:3]} are smaller than a window of {size}.")
+        missing = max((count - 1) * s + span - length, 0)
+        edges.append((missing // 2, missing - missing // 2))  # an odd one goes to the end
+        spans.append((count - 1) * s + 1)
+        counts.append(count)
+    if any(edge != (0, 0) for edge in edges):
+        images = np.pad(images, ((0, 0), *edges, (0, 0)), constant_values=outside)
+    (down, across), (step_down, step_across) = spans, stride
+    return [
+        [
+            images[:, y : y + down : step_down, x : x + across : step_across]
+            for x in range(0, size[1] * dilation[1], dilation[1])
+        ]
+        for y in range(0, size[0] * dilation[0], dilation[0])
+    ]

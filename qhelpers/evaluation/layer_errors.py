@@ -1,0 +1,145 @@
+"""Two .tflite files of one model, tensor by tensor: where the noise of quantization comes in."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qhelpers.evaluation import metrics
+from qhelpers.tflite.file import Array, Operation, TfliteFile
+from qhelpers.tflite.litert import LiteModel
+
+COLUMNS = ("tensor", "SQNR in dB", "noise", "added here", "weights in dB", "made by")
+"""Of the table of errors; a line is what `cells` returns."""
+
+_MOVES = ("QUANTIZE", "DEQUANTIZE")
+_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
+
+
+@dataclass(frozen=True)
+class TensorError:
+    """How far one tensor of a quantized file is from the same tensor of the float32 file.
+
+    Attributes:
+        name: the layer that makes it; "input" for what goes in.
+        operation: the operation that makes it, such as "CONV_2D"; "" for the input.
+        sqnr_db: signal-to-quantization-noise ratio; infinite where both are equal.
+        added: how much noise came in here: the energy of the error over that of the signal, less
+            the same share for the noisiest tensor that the operation reads. Below 0 where errors
+            average out.
+        weights_db: SQNR of the operation's weights alone; None if it has none.
+    """
+
+    name: str
+    operation: str
+    sqnr_db: float
+    added: float
+    weights_db: float | None
+
+    @property
+    def noise(self) -> float:
+        """The energy of the error over that of the signal, as a share of 1."""
+        return _noise(self.sqnr_db)
+
+
+def tensor_errors(float32: bytes, other: bytes, inputs: Array) -> list[TensorError]:
+    """Compare every activation and weight of two files of one model, in running order.
+
+    Both run on LiteRT's reference kernels, which keep all activations. The converter renames
+    tensors and puts QUANTIZE and DEQUANTIZE between them, so operations are matched, by their kind
+    and the shape of their results, in the order in which they run.
+
+    Args:
+        float32: content of the float32 file.
+        other: content of the quantized file.
+        inputs: float32 [n, *input shape]; all of their activations are kept in memory at once.
+    """
+    left, right = (LiteModel(c, engine="reference", keep_tensors=True) for c in (float32, other))
+    left.predict(inputs)
+    right.predict(inputs)
+    seen = {left.inputs[0].index: sqnr(inputs, _restored(right, right.inputs[0].index))}
+    at_input = seen[left.inputs[0].index]
+    errors = [TensorError("input", "", at_input, _noise(at_input), None)]
+    for mine, theirs in _matched(left, right):
+        place = mine.outputs[0]
+        seen[place] = sqnr(left.value(place), _restored(right, theirs.outputs[0]))
+        before = min((seen[i] for i in mine.inputs if i in seen), default=math.inf)
+        # All-zero signals have infinite noise: not infinity less itself.
+        added = 0.0 if before == seen[place] else _noise(seen[place]) - _noise(before)
+        weights = None
+        if mine.name in _WEIGHTED:
+            weights = sqnr(left.value(mine.inputs[1]), _restored(right, theirs.inputs[1]))
+        name = _short(left.tensors[place].name)
+        errors.append(TensorError(name, mine.name, seen[place], added, weights))
+    return errors
+
+
+def worst(errors: Sequence[TensorError]) -> TensorError:
+    """Return the tensor at which most noise came in, up to the first that drowns in noise.
+
+    Behind a tensor whose error has more than half of the signal's energy, nothing can be told.
+    """
+    drowned = next((i for i, error in enumerate(errors) if error.noise > 0.5), len(errors))
+    return max(errors[: drowned + 1], key=lambda error: error.added)
+
+
+def _noise(sqnr_db: float) -> float:
+    """Return the error's energy over the signal's."""
+    return float(10 ** (-sqnr_db / 10))
+
+
+def _matched(left: TfliteFile, right: TfliteFile) -> list[tuple[Operation, Operation]]:
+    """Return the pairs of operations that do the same in both files and give real numbers."""
+    mine = [o for o in left.operations if o.name not in _MOVES]
+    theirs = [o for o in right.operations if o.name not in _MOVES]
+    keys = [
+        [(o.name, model.tensors[o.outputs[0]].shape) for o in some]
+        for model, some in ((left, mine), (right, theirs))
+    ]
+    blocks = difflib.SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_matching_blocks()
+    pairs = [(mine[b.a + i], theirs[b.b + i]) for b in blocks for i in range(b.size)]
+    return [pair for pair in pairs if left.tensors[pair[0].outputs[0]].dtype.kind == "f"]
+
+
+def _restored(model: TfliteFile, place: int) -> Array:
+    """Return a tensor's values as real numbers, whatever the file stores."""
+    for step in model.operations:
+        if step.name == "DEQUANTIZE" and place in step.outputs:
+            return _restored(model, step.inputs[0])
+    info, values = model.tensors[place], model.value(place)
+    if not info.scales.size:
+        return np.asarray(values, np.float32)
+    shape = [1] * values.ndim
+    if info.axis is not None:
+        shape[info.axis] = -1
+    scales = info.scales.astype(np.float64).reshape(shape)
+    return np.asarray(scales * (values.astype(np.float64) - info.zero_points.reshape(shape)))
+
+
+def sqnr(reference: Array, other: Array) -> float:
+    """Return the ratio in dB; infinite where both are equal, also where both are all zero."""
+    if np.array_equal(reference, other):
+        return math.inf
+    return metrics.sqnr_db(reference, other) if np.any(reference) else -math.inf
+
+
+def _short(name: str) -> str:
+    """Return the layer in a tensor's name: "net/conv_1/Relu;net/..." becomes "conv_1"."""
+    parts = name.split(";")[0].split("/")
+    if parts[0].startswith("StatefulPartitionedCall"):
+        return "output"
+    return parts[1] if len(parts) > 2 else parts[-1]
+
+
+def cells(error: TensorError) -> list[str]:
+    """Return one line of the table of errors."""
+    ratios = [
+        "–" if ratio is None else "equal" if ratio == math.inf else f"{ratio:.1f}"
+        for ratio in (error.sqnr_db, error.weights_db)
+    ]
+    shares = [f"{share:.3%}" for share in (error.noise, error.added)]
+    return [error.name, ratios[0], *shares, ratios[1], error.operation or "–"]

@@ -1,0 +1,131 @@
+"""A model of your own: its quantized files side by side, and which tensor lost the accuracy."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from qhelpers.evaluation import metrics, rows, tables
+from qhelpers.evaluation.layer_errors import COLUMNS, TensorError, cells, sqnr, tensor_errors, worst
+from qhelpers.evaluation.scorecard import Scorecard
+from qhelpers.tflite.file import Array
+from qhelpers.tflite.litert import LiteModel
+
+__all__ = ["Comparison", "TensorError", "check_labels", "compare", "tensor_errors", "worst"]
+
+_PROBES = 100
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found: the scorecard, the outputs by file, the errors tensor by tensor."""
+
+    card: Scorecard
+    outputs: dict[str, Array]
+    errors: list[TensorError]
+
+    def worst(self) -> TensorError:
+        """Return the tensor at which most noise came in; see `worst`."""
+        return worst(self.errors)
+
+    def errors_text(self) -> str:
+        """Return the table of errors as lines of text."""
+        return tables.text(COLUMNS, [cells(error) for error in self.errors], [])
+
+    def html(self) -> str:
+        """Return scorecard and table of errors as HTML."""
+        lines = [cells(error) for error in self.errors]
+        below = tables.html("Tensor by tensor: int8 against float32", COLUMNS, lines, [])
+        return self.card.html() + (below if lines else "")
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+    def __repr__(self) -> str:
+        return f"{self.card.text()}\n\n{self.errors_text()}"
+
+
+def compare(
+    files: Mapping[str, bytes],
+    inputs: Array,
+    labels: Array | None = None,
+    *,
+    refused: Mapping[str, str] | None = None,
+    source: str = "your inputs",
+) -> Comparison:
+    """Run files of one model on the same inputs, and compare each with the float32 file.
+
+    Args:
+        files: the contents by recipe, as `litert.quantize_all` returns them; with "float32".
+        inputs: float32 [n, *input shape], as the model was trained on.
+        labels: [n] whole numbers, the right classes; None: accuracy is left out.
+        refused: by recipe why there is no file, for the notes.
+        source: what the inputs are, for the line below the table.
+
+    Returns:
+        The scorecard (not stored among the course's rows), the outputs and, where there is an
+        int8 file, its error at each tensor on the first 100 inputs.
+
+    Raises:
+        ValueError: there is no float32 file, or the labels do not fit.
+    """
+    if "float32" not in files:
+        raise ValueError(f"files must hold a 'float32' to compare with; got {sorted(files)}.")
+    names = ["float32", *(name for name in files if name != "float32")]
+    models = {name: LiteModel(files[name]) for name in names}
+    outputs = {name: model.predict(inputs) for name, model in models.items()}
+    reference = outputs["float32"]
+    if labels is not None:
+        check_labels(labels, reference.shape)
+    times = metrics.latency({name: model.single(inputs[0]) for name, model in models.items()})
+    classes = reference.ndim == 2 and reference.shape[1] > 1
+    key = hashlib.sha256(np.ascontiguousarray(inputs).data).hexdigest()[:12]
+    found, notes = [], []
+    for name, model in models.items():
+        time, cpu, right = times[name], metrics.cpu_name(), None
+        if labels is not None:
+            right = metrics.accuracy(outputs[name], labels).correct
+        flips = metrics.flips(reference, outputs[name]) if classes else None
+        head = (name, "litert", key, "own", model.size, model.sha, right, len(inputs), flips)
+        timing = (time.ratio, time.ratio_low, time.ratio_high, cpu, model.threads)
+        found.append(rows.Row(*head, *timing, model.stored(), "float32", models["float32"].sha))
+        if name != "float32":
+            notes.append(f"{name}'s outputs: {sqnr(reference, outputs[name]):.1f} dB")
+    notes = [f"SQNR against float32: {'; '.join(notes)}."] if notes else []
+    notes += [f"no {name} file: {why}" for name, why in (refused or {}).items()]
+    errors = []
+    if "int8" in files:
+        try:
+            errors = tensor_errors(files["float32"], files["int8"], inputs[:_PROBES])
+        except ValueError as error:  # the reference kernels lack some float operations
+            notes.append(f"not compared tensor by tensor: {error}")
+    return Comparison(Scorecard(source, found, notes), outputs, errors)
+
+
+def check_labels(labels: Array, shape: tuple[int, ...]) -> None:
+    """Refuse labels that do not fit the model's outputs.
+
+    Args:
+        labels: [n] whole numbers.
+        shape: of the outputs, [n, classes].
+
+    Raises:
+        ValueError: the outputs are no classes, or the labels have another shape, type or range.
+    """
+    if len(shape) != 2 or shape[1] < 2:
+        raise ValueError(
+            "labels need outputs [n, classes] with two classes or more; this model gives "
+            f"{list(shape)}. Leave the labels out: the files are then compared by their outputs."
+        )
+    if labels.shape != shape[:1]:
+        raise ValueError(f"{shape[0]} inputs need as many labels; got {list(labels.shape)}.")
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"labels must be whole numbers, the classes; got {labels.dtype}.")
+    if labels.min() < 0 or labels.max() >= shape[1]:
+        raise ValueError(
+            f"labels must be 0 to {shape[1] - 1}, the model's classes; "
+            f"got {labels.min()} to {labels.max()}."
+        )

@@ -1,0 +1,100 @@
+"""The scorecard's rows of the PyTorch networks, in a process of their own.
+
+TensorFlow and PyTorch crash each other in one process, so a lesson with TensorFlow calls `refresh`,
+which runs this module as `python -m qhelpers.lessons.lesson09.torch_rows`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+from qhelpers.data import Digits
+from qhelpers.evaluation import metrics, rows
+from qhelpers.lessons.lesson09 import own_process
+
+REFERENCE = "PyTorch float32"
+_STORED = {
+    REFERENCE: "float32",
+    "PyTorch static": "int8 weights, float32 biases, uint8 activations",
+    "PyTorch dynamic": "int8 weights, float32 biases, float32 activations",
+    "PyTorch PT2E": "int8 and float32 weights, float32 biases, not compiled",
+}
+
+
+def refresh(digits: Digits) -> dict[str, str]:
+    """Measure the PyTorch networks whose row is missing or stale; import no PyTorch here.
+
+    Args:
+        digits: the data; the other process loads the same.
+
+    Returns:
+        By row "kept" or "measured"; empty where PyTorch is not installed.
+
+    Raises:
+        RuntimeError: the other process failed.
+    """
+    if importlib.util.find_spec("torch") is None:
+        return {}
+    label = "PyTorch's networks, in a process of their own"
+    return own_process.run(
+        "qhelpers.lessons.lesson09.torch_rows", digits, label, steps=len(_STORED)
+    )
+
+
+def update(digits: Digits) -> dict[str, str]:
+    """Build the networks and measure those whose row is missing or stale; needs PyTorch.
+
+    Args:
+        digits: the data.
+
+    Returns:
+        By row "kept" or "measured".
+    """
+    import torch
+
+    from qhelpers.pytorch import torch_cache, torch_mlp, torch_static
+
+    torch.set_num_threads(1)
+    float_net = torch_mlp.trained(digits, show=False)
+    nets: dict[str, Any] = {REFERENCE: float_net}
+    print(REFERENCE, flush=True)
+    nets["PyTorch static"] = torch_static.static(float_net, digits)
+    nets["PyTorch dynamic"] = torch_static.dynamic(float_net)
+    print("static, dynamic", flush=True)
+    if importlib.util.find_spec("torchao") is not None:
+        nets["PyTorch PT2E"] = torch_static.exported(float_net, digits)
+        print("PT2E", flush=True)
+    files = {name: torch_cache.saved(net) for name, net in nets.items()}
+    shas = {name: sha256(content).hexdigest()[:12] for name, content in files.items()}
+    stale = [n for n in nets if not rows.unchanged(n, digits.key, shas[n], shas[REFERENCE])]
+    if stale:
+        image = torch_mlp.to_tensor(digits.test_images[:1])
+        reference = torch_mlp.logits(float_net, digits.test_images)
+        calls: dict[str, Callable[[], Any]] = {
+            name: lambda net=nets[name]: net(image)  # type: ignore[misc]
+            for name in dict.fromkeys([REFERENCE, *stale])
+        }
+        with torch.no_grad():
+            times = metrics.latency(calls)
+        for name in stale:
+            rows.add(
+                rows.row(
+                    *(name, digits, len(files[name]), shas[name]),
+                    torch_mlp.logits(nets[name], digits.test_images),
+                    reference,
+                    framework="pytorch",
+                    stored=_STORED[name],
+                    latency=times[name],
+                    reference=REFERENCE,
+                    reference_sha=shas[REFERENCE],
+                )
+            )
+    return {name: "measured" if name in stale else "kept" for name in nets}
+
+
+if __name__ == "__main__":
+    data = own_process.data()
+    own_process.answer(data, update(data))

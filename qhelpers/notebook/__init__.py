@@ -1,0 +1,1 @@
+"""What every notebook uses: opening a lesson, claims, exercises, style, progress."""

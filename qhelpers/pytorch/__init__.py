@@ -1,0 +1,1 @@
+"""The course's PyTorch networks: build, train, quantize, and their engines in NumPy."""

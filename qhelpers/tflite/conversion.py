@@ -1,0 +1,185 @@
+"""The five LiteRT recipes of the course: a Keras model in, the bytes of a .tflite file out."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from qhelpers import paths
+from qhelpers.notebook.progress import progress
+from qhelpers.tflite import silence
+from qhelpers.tflite.file import Array, TfliteFile
+
+RECIPES = ("float32", "dynamic_range", "int8", "float16", "int16x8")
+_CALIBRATED = ("int8", "int16x8")
+
+
+class ConversionError(ValueError):
+    """The model holds an operation that the chosen recipe cannot express."""
+
+
+def convert(
+    model: Any,
+    recipe: str,
+    representative: Array | None = None,
+    value_range: tuple[float, float] = (0.0, 1.0),
+) -> bytes:
+    """Convert a Keras model to the bytes of a .tflite file.
+
+    Args:
+        model: a Keras model with one input.
+        recipe: one of RECIPES.
+        representative: float32, [n, *the model's input shape], as the model was trained on; int8
+            and int16x8 take the ranges of their activations from it, the other recipes ignore it.
+        value_range: the smallest and the largest value that it may hold; infinities for any.
+
+    Returns:
+        The file's content; the same bytes for the same arguments.
+
+    Raises:
+        ConversionError: the recipe cannot hold an operation of the model.
+        ValueError: unknown recipe, or unusable representative images.
+    """
+    if recipe not in RECIPES:
+        raise ValueError(f"unknown recipe {recipe!r}; choose one of {', '.join(RECIPES)}.")
+    images = checked(representative, input_shape(model), recipe, value_range)
+    tf = paths.require("tensorflow", extra="tensorflow")
+    with silence.quiet():
+        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        if recipe != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if recipe == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if recipe in _CALIBRATED:
+            converter.representative_dataset = lambda: ([image[None]] for image in images)
+        if recipe == "int8":
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = tf.uint8
+            converter.inference_output_type = tf.uint8
+        if recipe == "int16x8":
+            ops = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+            converter.target_spec.supported_ops = [ops]
+        try:
+            content = bytes(converter.convert())
+        except Exception as error:
+            names = re.findall(r"'tf\.(\w+)' op is neither", str(error))
+            if not names:
+                raise
+            raise _cannot_hold(names, recipe) from error
+    if recipe in _CALIBRATED:
+        # The converter leaves an operation without an integer kernel in float32 and says nothing.
+        # Not the reference engine: it lacks float operations (ELU), and could not open such a file.
+        names = _float_operations(TfliteFile(content))
+        if names:
+            raise _cannot_hold(names, recipe)
+    return content
+
+
+def _cannot_hold(names: list[str], recipe: str) -> ConversionError:
+    """Return the error that names the operations in the way of `recipe`."""
+    listed = ", ".join(dict.fromkeys(names))
+    advice = "Build the model from operations that LiteRT has (ReLU, convolution, pooling, ...)"
+    if recipe in _CALIBRATED:
+        advice += ", or take float16 or dynamic_range if those keep them in floating point"
+    return ConversionError(f"the recipe {recipe!r} cannot hold the operation {listed}. {advice}.")
+
+
+def _float_operations(model: TfliteFile) -> list[str]:
+    """Return the names of the operations that compute in floating point."""
+    floats = {tensor.index for tensor in model.tensors if tensor.dtype.kind == "f"}
+    moves = ("QUANTIZE", "DEQUANTIZE")
+    return [o.name for o in model.operations if o.name not in moves and floats & {*o.outputs}]
+
+
+def quantize_all(
+    model: Any, representative: Array, value_range: tuple[float, float] = (0.0, 1.0)
+) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Convert a Keras model by every recipe that can hold it.
+
+    Args:
+        model: a Keras model with one input.
+        representative: as in `convert`.
+        value_range: as in `convert`.
+
+    Returns:
+        The files' contents by recipe, "float32" first; and by recipe why there is no file.
+
+    Raises:
+        ConversionError: LiteRT cannot even hold the float32 model.
+        ValueError: the model's input, its outputs or the representative inputs are unusable.
+    """
+    checked(representative, input_shape(model), "int8", value_range)
+    if len(model.outputs) != 1:
+        raise ValueError(f"the model must have one output; this one has {len(model.outputs)}.")
+    files, refused = {}, {}
+    with progress(len(RECIPES), "Converting") as advance:
+        for recipe in RECIPES:
+            try:
+                files[recipe] = convert(model, recipe, representative, value_range)
+            except ConversionError as error:
+                if recipe == "float32":
+                    raise
+                refused[recipe] = str(error)
+            advance(text=recipe)
+    return files, refused
+
+
+def input_shape(model: Any) -> tuple[int, ...]:
+    """Return the shape of a Keras model's input, without the batch.
+
+    Raises:
+        ValueError: it has several inputs, or an input whose size is not fixed.
+    """
+    if len(model.inputs) != 1:
+        raise ValueError(f"the model must have one input; this one has {len(model.inputs)}.")
+    shape = tuple(model.inputs[0].shape[1:])
+    if None in shape:
+        raise ValueError(f"the model's input must have a fixed size; this one has {list(shape)}.")
+    return shape
+
+
+def checked(
+    images: Array | None, shape: tuple[int, ...], recipe: str, value_range: tuple[float, float]
+) -> Array:
+    """Return representative inputs fit for `recipe`, or say what is wrong with them.
+
+    Args:
+        images: as `convert` takes them.
+        shape: of the model's input, without the batch.
+        recipe: one of RECIPES.
+        value_range: the smallest and the largest value allowed.
+
+    Returns:
+        The inputs; none where the recipe needs none.
+
+    Raises:
+        ValueError: they are missing, or of another type, shape or range; the message says which.
+    """
+    if recipe not in _CALIBRATED:
+        return np.empty(0, np.float32)
+    least, most = value_range
+    wanted = f"representative images must be float32 in [{least:g}, {most:g}]"
+    wanted += f" of shape [{', '.join(map(str, ('n', *shape)))}]"
+    if images is None:
+        raise ValueError(f"{wanted}; got none. {recipe} takes its activations' ranges from them.")
+    images = np.asarray(images)
+    if images.shape[1:] != shape or images.ndim != len(shape) + 1:
+        raise ValueError(f"{wanted}; got shape {list(images.shape)}. Reshape them first.")
+    if len(images) == 0:
+        raise ValueError(f"{wanted}; got an empty array. A hundred images will do.")
+    if images.dtype != np.float32:
+        found = f"{images.dtype} with maximum {images.max()}"
+        advice = "Divide by 255 first" if images.max() > 1 else "Use .astype('float32')"
+        raise ValueError(f"{wanted}; got {found}. {advice}.")
+    if not np.isfinite(images).all():
+        count = (~np.isfinite(images)).sum()
+        raise ValueError(f"{wanted}; got {count} NaN or infinities. Take them out first.")
+    low, high = float(images.min()), float(images.max())
+    if low < least or high > most:
+        advice = (
+            "Divide by 255 first" if 1 < high <= 255 and low >= 0 else "Scale them as in training"
+        )
+        raise ValueError(f"{wanted}; got values from {low:g} to {high:g}. {advice}.")
+    return images

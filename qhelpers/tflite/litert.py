@@ -1,0 +1,127 @@
+"""The five LiteRT recipes of the course, and running a .tflite file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from qhelpers.tflite import silence
+from qhelpers.tflite.conversion import RECIPES, ConversionError, convert, quantize_all
+from qhelpers.tflite.file import Array, Operation, TensorInfo, TfliteFile
+
+__all__ = [
+    "RECIPES",
+    "ConversionError",
+    "LiteModel",
+    "Operation",
+    "TensorInfo",
+    "convert",
+    "quantize_all",
+]
+
+_BATCH = 250
+_Step = Callable[[Array], Array]
+
+
+class LiteModel(TfliteFile):
+    """A .tflite file that can be run; its constructor and what is in it are TfliteFile's."""
+
+    def quantize_input(self, images: Array) -> Array:
+        """Return images as the model takes them: rounded half to even and clipped.
+
+        Args:
+            images: float32 [n, 28, 28], real values in the range of the training images.
+
+        Returns:
+            The same shape in the input's dtype; unchanged where that is float32.
+
+        Raises:
+            ValueError: the images are no floats, or hold NaN.
+        """
+        images = np.asarray(images)
+        if images.dtype.kind != "f":
+            raise ValueError(f"images must be float32; got {images.dtype}. Use digits.to_float().")
+        if np.isnan(images).any():
+            raise ValueError("images hold NaN, which no integer stands for. Take them out first.")
+        info = self.inputs[0]
+        if info.dtype.kind == "f":
+            return images.astype(info.dtype, copy=False)
+        limits = np.iinfo(info.dtype)
+        steps = np.rint(images.astype(np.float64) / float(info.scales[0]))
+        raw = np.clip(steps + info.zero_points[0], limits.min, limits.max)
+        return np.asarray(raw, info.dtype)
+
+    def dequantize_output(self, raw: Array) -> Array:
+        """Return raw outputs as real values: float32, scale * (raw - zero_point)."""
+        info = self.outputs[0]
+        if info.dtype.kind == "f":
+            return raw.astype(np.float32, copy=False)
+        shifted = raw.astype(np.int64) - int(info.zero_points[0])
+        return np.asarray(np.float32(info.scales[0]) * shifted.astype(np.float32))
+
+    def run_raw(self, raw: Array) -> Array:
+        """Run the model on inputs in its own dtype.
+
+        Args:
+            raw: [n, *input shape] in the input's dtype, as `quantize_input` returns them.
+
+        Returns:
+            [n, *output shape] in the output's dtype.
+
+        Raises:
+            ValueError: wrong dtype or shape, or no image.
+        """
+        return self._in_batches(np.asarray(raw), lambda part: part, lambda part: part)
+
+    def predict(self, images: Array) -> Array:
+        """Run the model on real values: quantize, run in batches, dequantize.
+
+        Args:
+            images: float32 [n, 28, 28].
+
+        Returns:
+            float32 [n, 10].
+        """
+        return self._in_batches(np.asarray(images), self.quantize_input, self.dequantize_output)
+
+    def _in_batches(self, images: Array, before: _Step, after: _Step) -> Array:
+        """Run all images; `before` and `after` turn a batch into raw values and back."""
+        shape = self.inputs[0].shape[1:]
+        if len(images) == 0 or images.shape[1:] != shape:
+            wanted = ", ".join(map(str, ("n", *shape)))
+            raise ValueError(f"images must be [{wanted}], n > 0; got {list(images.shape)}.")
+        size = self._fixed or (len(images) if self.keep_tensors else _BATCH)
+        parts = [images[i : i + size] for i in range(0, len(images), size)]
+        return np.concatenate([after(self._run(before(part))) for part in parts])
+
+    def _run(self, raw: Array) -> Array:
+        """Run one batch; the interpreter is resized only where the batch's size changes."""
+        info, interpreter = self.inputs[0], self._interpreter
+        if raw.dtype != info.dtype:
+            raise ValueError(f"raw inputs must be {info.dtype}; got {raw.dtype}.")
+        count = len(raw)
+        if self._fixed:
+            raw = np.resize(raw, (self._fixed, *raw.shape[1:]))
+        elif tuple(interpreter.get_input_details()[0]["shape"]) != raw.shape:
+            with silence.quiet():
+                interpreter.resize_tensor_input(info.index, raw.shape)
+                interpreter.allocate_tensors()
+        interpreter.set_tensor(info.index, raw)
+        interpreter.invoke()
+        return np.array(interpreter.get_tensor(self.outputs[0].index))[:count]
+
+    def single(self, image: Array) -> Callable[[], None]:
+        """Return a function that sets one prepared image and invokes: for `evaluate.latency`.
+
+        Args:
+            image: float32 [28, 28].
+        """
+        interpreter, index = self._open(), self.inputs[0].index
+        raw = self.quantize_input(np.asarray(image)[None])
+
+        def once() -> None:
+            interpreter.set_tensor(index, raw)
+            interpreter.invoke()
+
+        return once

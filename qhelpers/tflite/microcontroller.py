@@ -1,0 +1,110 @@
+"""Running a .tflite file on LiteRT for Microcontrollers, and what it would take on a board."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qhelpers import paths
+from qhelpers.tflite import silence
+from qhelpers.tflite.file import TfliteFile, checked_inputs
+
+Array = npt.NDArray[Any]
+
+_ROOM = 1 << 20  # bytes of arena to begin with: more than any file of the course takes
+
+
+class RefusedError(ValueError):
+    """LiteRT for Microcontrollers does not take this file; the message holds its own words."""
+
+
+def available() -> bool:
+    """Say whether the package `tflite-micro` is installed (it exists for Linux on x86-64)."""
+    return importlib.util.find_spec("tflite_micro") is not None
+
+
+class MicroModel:
+    """A .tflite file on the interpreter for microcontrollers: one image at a time."""
+
+    def __init__(self, content: bytes | Path, arena: int = _ROOM) -> None:
+        """Open a file.
+
+        Args:
+            content: the file's bytes, or its path.
+            arena: bytes of working memory that it may use for all its tensors.
+
+        Raises:
+            ImportError: `tflite-micro` is not installed.
+            RefusedError: it cannot run the file, or not within this memory.
+        """
+        self.content = content if isinstance(content, bytes) else Path(content).read_bytes()
+        self._interpreter = _open(self.content, arena)
+
+    def run_raw(self, raw: Array, progress: Callable[[], object] | None = None) -> Array:
+        """Run the model on inputs in its own dtype.
+
+        Args:
+            raw: [n, *input shape], n > 0.
+            progress: called after each image.
+
+        Returns:
+            [n, *output shape] in the output's dtype.
+
+        Raises:
+            ValueError: wrong dtype or shape, or no image.
+        """
+        details = self._interpreter.get_input_details(0)
+        raw = checked_inputs(raw, np.dtype(details["dtype"]), tuple(details["shape"][1:]))
+        outputs = []
+        for image in raw:
+            self._interpreter.set_input(image[None], 0)
+            self._interpreter.invoke()
+            outputs.append(self._interpreter.get_output(0)[0])
+            if progress is not None:
+                progress()
+        return np.array(outputs)
+
+
+def smallest_arena(content: bytes) -> int:
+    """Return the working memory that a file takes, in bytes: found by trying, to 64 bytes.
+
+    Args:
+        content: the file's bytes.
+
+    Raises:
+        ImportError: `tflite-micro` is not installed.
+        RefusedError: it cannot run the file at all.
+    """
+    MicroModel(content)
+    few, enough = 0, _ROOM // 64
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        try:
+            _open(content, middle * 64)
+            enough = middle
+        except RefusedError:
+            few = middle
+    return enough * 64
+
+
+def _open(content: bytes, arena: int) -> Any:
+    """Return an interpreter, or raise RefusedError with the first line that it complains in."""
+    module = paths.require("tflite_micro.python.tflite_micro.runtime", extra="micro")
+    if content[4:8] != b"TFL3":
+        TfliteFile(content)  # says what is wrong with it
+    written: list[str] = []
+    try:
+        with silence.captured() as messages:
+            try:
+                return module.Interpreter.from_bytes(content, arena_size=arena)
+            finally:
+                written = messages()
+    except Exception as error:
+        lines = [line.strip() for line in written if line.strip()]
+        why = lines[0] if lines else str(error)
+        raise RefusedError(f"LiteRT for Microcontrollers refuses the file: {why}") from error
