@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qhelpers.notebook.progress import progress
+from qhelpers.progress import progress
 from qhelpers.pytorch import torch_mlp
 
 if TYPE_CHECKING:
