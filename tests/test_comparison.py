@@ -198,7 +198,7 @@ def test_comparison_counts_as_by_hand(files: dict[str, bytes], inputs: np.ndarra
         assert (row.bytes, row.n) == (len(files[row.model]), 60)
     assert any("no int4 file: no such recipe" in note for note in found.card.notes)
     ratio = metrics.sqnr_db(found.outputs["float32"], found.outputs["int8"])
-    assert f"int8's outputs: {ratio:.1f} dB" in found.card.text()
+    assert f"int8's outputs: {ratio:.1f} dB" in " ".join(found.card.text().split())
     assert layer_errors.worst(found.errors) in found.errors
     for text in (repr(found), found.html(), found._repr_html_()):
         assert "DEPTHWISE_CONV_2D" in text
