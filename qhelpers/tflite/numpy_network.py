@@ -19,7 +19,7 @@ from qhelpers.arithmetic import float_order, integer_ops, requantization
 from qhelpers.arithmetic.float_order import FLOAT_RULES, FloatRules
 from qhelpers.tflite.file import Array, Operation, TensorInfo, TfliteFile, checked_inputs
 
-_BATCH = 64  # images at a time: a layer's sums stay in the processor's cache
+_BATCH = 256  # images at a time: a layer's sums stay in the cache
 
 # Which integer rule an engine follows: (operation, bits of the activations) -> rule. "reference"
 # and "optimized" are LiteRT's own kernels: the plain ones, and those it takes where XNNPACK has
