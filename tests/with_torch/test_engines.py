@@ -77,7 +77,7 @@ def cases(draw):
     return rng.integers(0, draw(st.sampled_from([2, 20, 128, 256])), (n, inputs), np.uint8), layer
 
 
-# --- each engine, by the rule that it follows here ------------------------------------------------
+# --- each engine, by the rule that it follows here --------------------------------------------
 
 
 @settings(max_examples=100, deadline=None)

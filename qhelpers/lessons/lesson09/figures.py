@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from qhelpers.evaluation import metrics
-from qhelpers.evaluation.own_model import TensorError
-from qhelpers.evaluation.rows import Row
+from qhelpers.evaluation.layer_errors import TensorError
+from qhelpers.evaluation.scorecard import Row
 from qhelpers.notebook import style
 
 _SPARE = ("#882255", "#117733", "#999933", "#332288", "#AA4499", "#661100")
@@ -109,7 +109,7 @@ def tensors(errors: Mapping[str, Sequence[TensorError]], title: str) -> None:
     """Draw the error of each tensor, in running order, for one or more int8 files.
 
     Args:
-        errors: name of the file -> its errors, from `own_model.tensor_errors`.
+        errors: name of the file -> its errors, from `layer_errors.tensor_errors`.
         title: the figure's message.
     """
     _, axes = style.new(1, 1, title, height=3.6)
