@@ -13,4 +13,4 @@ FAULTS = ("rounds down", "swaps two digits", "ignores the bias", FAULT)
 
 def outputs(good: NDArray[Any]) -> NDArray[np.uint8]:
     """Return what the device makes of images whose right outputs are `good`, uint8 [n, 10]."""
-    return np.minimum(good, int(np.percentile(good, 97))).astype(np.uint8)
+    return np.asarray(np.minimum(good, int(np.percentile(good, 97))), np.uint8)
