@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from qhelpers import data as digits
-from qhelpers.pytorch import torch_mlp
+from qhelpers.pytorch import networks, training
 
 
 def usual(net: Any, data: digits.Digits) -> None:
@@ -50,14 +50,16 @@ def main(which: str) -> None:
 
     data = digits.load(quiet=True)
     torch.manual_seed(0)
-    net = torch_mlp.build()
+    net = networks.mlp()
     started = time.perf_counter()
     if which == "usual":
         usual(net, data)
     else:
-        torch_mlp.train(net, data, epochs=2, show=False)
+        steps, batch = training.mlp_schedule(len(data.train_images))
+        sgd = {"batch": batch, "momentum": 0, "falling": False}
+        training.fit(net, data.train_images, data.train_labels, steps, training.MLP_RATE, **sgd)
     seconds = time.perf_counter() - started
-    predictions = torch_mlp.logits(net, data.test_images).argmax(axis=1)
+    predictions = training.logits(net, data.test_images).argmax(axis=1)
     accuracy = float((predictions == data.test_labels).mean())
     print(json.dumps({"seconds": seconds, "accuracy": accuracy}))
 

@@ -55,24 +55,24 @@ def update(digits: Digits) -> dict[str, str]:
     """
     import torch
 
-    from qhelpers.pytorch import torch_cache, torch_mlp, torch_static
+    from qhelpers.pytorch import static, training
 
     torch.set_num_threads(1)
-    float_net = torch_mlp.trained(digits, show=False)
+    float_net = training.trained_mlp(digits, show=False)
     nets: dict[str, Any] = {REFERENCE: float_net}
     print(REFERENCE, flush=True)
-    nets["PyTorch static"] = torch_static.static(float_net, digits)
-    nets["PyTorch dynamic"] = torch_static.dynamic(float_net)
+    nets["PyTorch static"] = static.eager(float_net, digits)
+    nets["PyTorch dynamic"] = static.dynamic(float_net)
     print("static, dynamic", flush=True)
     if importlib.util.find_spec("torchao") is not None:
-        nets["PyTorch PT2E"] = torch_static.exported(float_net, digits)
+        nets["PyTorch PT2E"] = static.pt2e(float_net, digits)
         print("PT2E", flush=True)
-    files = {name: torch_cache.saved(net) for name, net in nets.items()}
+    files = {name: training.saved(net) for name, net in nets.items()}
     shas = {name: sha256(content).hexdigest()[:12] for name, content in files.items()}
     stale = [n for n in nets if not rows.unchanged(n, digits.key, shas[n], shas[REFERENCE])]
     if stale:
-        image = torch_mlp.to_tensor(digits.test_images[:1])
-        reference = torch_mlp.logits(float_net, digits.test_images)
+        image = training.to_tensor(digits.test_images[:1])
+        reference = training.logits(float_net, digits.test_images)
         calls: dict[str, Callable[[], Any]] = {
             name: lambda net=nets[name]: net(image)  # type: ignore[misc]
             for name in dict.fromkeys([REFERENCE, *stale])
@@ -83,7 +83,7 @@ def update(digits: Digits) -> dict[str, str]:
             rows.add(
                 rows.row(
                     *(name, digits, len(files[name]), shas[name]),
-                    torch_mlp.logits(nets[name], digits.test_images),
+                    training.logits(nets[name], digits.test_images),
                     reference,
                     framework="pytorch",
                     stored=_STORED[name],

@@ -1,4 +1,4 @@
-"""PyTorch's quantized linear layers in NumPy: every integer that the engine computes.
+"""PyTorch's engines for 8-bit linear layers: choose one, run one, and the same integers in NumPy.
 
 All engines compute the same sums, in integers, unless a CPU adds pairs of products in 16 bits. They
 differ in how they scale a sum back to 8 bits (requantization): in float32, each in its own order.
@@ -10,21 +10,65 @@ cpu/x64/brgemm/jit_brgemm_kernel.cpp and jit_gemm_inner_product_utils.cpp.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from torch import nn
+
 Array: TypeAlias = NDArray[Any]
 
+_PREFERRED = ("x86", "qnnpack", "onednn", "fbgemm")
+_FAMILIES = {"x86": "fbgemm", "fbgemm": "fbgemm", "onednn": "onednn", "qnnpack": "qnnpack"}
 _ONE, _INT16, _INT32 = np.float32(1), np.iinfo(np.int16), np.iinfo(np.int32)
 # A term (input - zero point) * (weight - zero point) is an integer of at most 255 * 255. This many
 # of them fit int32, so no engine overflows, and are far below 2^53: float64 holds every partial sum
 # exactly, in whatever order a BLAS adds them.
 MOST_INPUTS = int(_INT32.max) // (255 * 255)
+
+
+def supported() -> list[str]:
+    """Return the names of the engines that this machine has, the one to prefer first."""
+    import torch
+
+    found = torch.backends.quantized.supported_engines
+    return [name for name in _PREFERRED if name in found]
+
+
+def choose() -> str:
+    """Choose the engine that the course prefers on this machine, until another is chosen.
+
+    Returns:
+        Its name, which `get_default_qconfig` takes too.
+
+    Raises:
+        RuntimeError: this build of PyTorch has none.
+    """
+    import torch
+
+    if not supported():
+        raise RuntimeError("this build of PyTorch has no engine for 8-bit layers.")
+    torch.backends.quantized.engine = supported()[0]
+    return supported()[0]
+
+
+@contextlib.contextmanager
+def using(engine: str) -> Iterator[None]:
+    """Make `engine` the one that packs weights and runs 8-bit layers, for a while."""
+    import torch
+
+    before = torch.backends.quantized.engine
+    torch.backends.quantized.engine = engine
+    try:
+        yield
+    finally:
+        torch.backends.quantized.engine = before
 
 
 @dataclass(frozen=True)
@@ -70,8 +114,8 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Path:
-    """What an engine does on a certain CPU.
+class Rule:
+    """How an engine computes on a certain CPU.
 
     Attributes:
         rounding: a key of ROUNDINGS.
@@ -108,7 +152,7 @@ def sums(inputs: Array, layer: Layer, saturating: bool = False) -> NDArray[np.fl
     Args:
         inputs: uint8 [n, inputs].
         layer: the layer.
-        saturating: see `Path`.
+        saturating: see `Rule`.
 
     Returns:
         Whole numbers [n, outputs], exact (see MOST_INPUTS).
@@ -208,16 +252,16 @@ ROUNDINGS: dict[str, Callable[[Array, Layer], Array]] = {
 }
 
 
-def requantize(total: Array, layer: Layer, path: Path) -> NDArray[np.uint8]:
+def requantize(total: Array, layer: Layer, rule: Rule) -> NDArray[np.uint8]:
     """Scale what `sums` returned back to 8 bits: uint8 of the same shape; halves go to even.
 
     Raises:
         ValueError: a rounding that is not in ROUNDINGS; see there for what each refuses.
     """
-    if path.rounding not in ROUNDINGS:
-        raise ValueError(f"no rounding {path.rounding!r}; there are: {', '.join(ROUNDINGS)}.")
-    levels = ROUNDINGS[path.rounding](total, layer)
-    if not path.rounding.startswith("onednn"):  # where the zero point is in it, and clipping first
+    if rule.rounding not in ROUNDINGS:
+        raise ValueError(f"no rounding {rule.rounding!r}; there are: {', '.join(ROUNDINGS)}.")
+    levels = ROUNDINGS[rule.rounding](total, layer)
+    if not rule.rounding.startswith("onednn"):  # where the zero point is in it, and clipping first
         # Where x86 rounds, what is beyond int32 becomes the smallest integer.
         inside = np.abs(levels) < 2.0**31
         levels = np.where(inside, np.rint(levels), _INT32.min) + layer.zero_point
@@ -225,18 +269,18 @@ def requantize(total: Array, layer: Layer, path: Path) -> NDArray[np.uint8]:
     return np.clip(np.rint(levels), lowest, 255).astype(np.uint8)
 
 
-def linear(inputs: Array, layer: Layer, path: Path) -> NDArray[np.uint8]:
+def linear(inputs: Array, layer: Layer, rule: Rule) -> NDArray[np.uint8]:
     """Compute a layer's integers: uint8 [n, inputs] to uint8 [n, outputs]."""
-    return requantize(sums(inputs, layer, path.saturating), layer, path)
+    return requantize(sums(inputs, layer, rule.saturating), layer, rule)
 
 
-def forward(real: Array, layers: Mapping[str, Layer], path: Path) -> dict[str, NDArray[np.uint8]]:
+def forward(real: Array, layers: Mapping[str, Layer], rule: Rule) -> dict[str, NDArray[np.uint8]]:
     """Compute every integer of a chain of layers.
 
     Args:
         real: float32 [n, inputs], the network's input; some 1,000 rows at a time save memory.
         layers: in their order.
-        path: what the engine does.
+        rule: what the engine follows.
 
     Returns:
         "input" and each layer's name -> uint8 [n, ...].
@@ -245,5 +289,151 @@ def forward(real: Array, layers: Mapping[str, Layer], path: Path) -> dict[str, N
     integers = quantize_input(real, first.input_scale, first.input_zero_point)
     found = {"input": integers}
     for name, layer in layers.items():
-        found[name] = integers = linear(integers, layer, path)
+        found[name] = integers = linear(integers, layer, rule)
     return found
+
+
+def read(network: nn.Module) -> dict[str, Layer]:
+    """Read the linear layers of a converted network.
+
+    Args:
+        network: a chain; its linear layers in the order in which they run.
+
+    Returns:
+        name -> layer, in that order.
+
+    Raises:
+        ValueError: a layer of another kind, or not one place where the input is quantized.
+    """
+    from torch.ao.nn import intrinsic, quantized
+
+    layers: dict[str, Layer] = {}
+    stubs = [m for m in network.children() if isinstance(m, quantized.Quantize)]
+    if len(stubs) != 1:
+        raise ValueError(
+            f"a converted network quantizes its input in one place; this one does in {len(stubs)}."
+        )
+    scale, zero_point = float(stubs[0].scale), int(stubs[0].zero_point)
+    for name, child in network.named_children():
+        if isinstance(child, quantized.Linear):
+            relu = isinstance(child, intrinsic.quantized.LinearReLU)
+            layers[name] = _layer(name, child, scale, zero_point, relu)
+            scale, zero_point = layers[name].scale, layers[name].zero_point
+        elif type(child).__name__ not in ("Quantize", "Identity", "DeQuantize"):
+            raise ValueError(
+                f"{name} is a {type(child).__name__}: only int8 Linear and LinearReLU are known."
+            )
+    return layers
+
+
+def _layer(name: str, child: Any, input_scale: float, input_zero_point: int, relu: bool) -> Layer:
+    """Read one layer."""
+    weight, bias = child.weight(), child.bias()
+    if "channel" in str(weight.qscheme()):
+        scales, zero_points = weight.q_per_channel_scales(), weight.q_per_channel_zero_points()
+        scales, zero_points = scales.numpy(), zero_points.numpy()
+    else:
+        scales, zero_points = np.asarray(weight.q_scale()), np.asarray(weight.q_zero_point())
+    return Layer(
+        name,
+        weight.int_repr().numpy(),
+        scales.astype(np.float64),
+        zero_points.astype(np.int64),
+        None if bias is None else bias.detach().numpy(),
+        input_scale,
+        input_zero_point,
+        float(child.scale),
+        int(child.zero_point),
+        relu,
+    )
+
+
+def rules(engine: str) -> list[Rule]:
+    """Return the rules that an engine may follow, the usual one first.
+
+    Args:
+        engine: a name from `torch.backends.quantized.supported_engines`. For linear layers, x86 is
+            fbgemm.
+
+    Raises:
+        ValueError: another engine.
+    """
+    if engine not in _FAMILIES:
+        raise ValueError(
+            f"the engine {engine!r} is not one of those known: {', '.join(_FAMILIES)}."
+        )
+    roundings = [name for name in ROUNDINGS if name.startswith(_FAMILIES[engine])]
+    widths = (False,) if engine == "qnnpack" else (False, True)
+    return [Rule(name, saturating) for saturating in widths for name in roundings]
+
+
+def run(inputs: NDArray[np.uint8], layer: Layer, engine: str) -> NDArray[np.uint8]:
+    """Run a layer through one of PyTorch's engines.
+
+    Args:
+        inputs: uint8 [n, inputs].
+        layer: the layer.
+        engine: one that this machine has.
+
+    Returns:
+        uint8 [n, outputs].
+    """
+    import torch
+
+    weight = torch.from_numpy(layer.weight)
+    bias = None if layer.bias is None else torch.from_numpy(layer.bias)
+    if layer.weight_scale.ndim:
+        scales = torch.from_numpy(layer.weight_scale)
+        zero_points = torch.from_numpy(layer.weight_zero_point)
+        packed = torch._make_per_channel_quantized_tensor(weight, scales, zero_points, 0)
+    else:
+        scale, zero_point = float(layer.weight_scale), int(layer.weight_zero_point)
+        packed = torch._make_per_tensor_quantized_tensor(weight, scale, zero_point)
+    x = torch._make_per_tensor_quantized_tensor(
+        torch.from_numpy(inputs), layer.input_scale, layer.input_zero_point
+    )
+    operation = torch.ops.quantized.linear_relu if layer.relu else torch.ops.quantized.linear
+    with using(engine):
+        prepacked = torch.ops.quantized.linear_prepack(packed, bias)
+        outputs = operation(x, prepacked, layer.scale, layer.zero_point)
+    integers: NDArray[np.uint8] = outputs.int_repr().numpy()
+    return integers
+
+
+def probes() -> list[tuple[NDArray[np.uint8], Layer]]:
+    """Return inputs and layers that any two rules of an engine compute differently.
+
+    The first layer has pairs of products that leave 16 bits. The second scales its sums by almost
+    exactly 1/8, so that many of them lie close to half-way between two integers.
+    """
+    rng = np.random.default_rng(0)
+    step, zero = np.asarray(float(np.float32(0.007))), np.asarray(0)
+    large = np.where(np.arange(8) % 4 < 2, 127, -127) * np.ones((4, 1))
+    small = rng.integers(-1, 4, (64, 8))
+    halves = float(np.float32(0.3) * step) * rng.integers(-40, 41, 64) / 2
+    bias = (halves * (1 + rng.integers(-2, 3, 64) / 2**24)).astype(np.float32)
+    scale = float(np.float32(0.3) * step * 8)
+    first = Layer("pairs", large.astype(np.int8), step, zero, None, 0.3, 9, 200 * scale, 90)
+    second = Layer("halves", small.astype(np.int8), step, zero, bias, 0.3, 0, scale, 0)
+    inputs = [rng.integers(0, most, (400, 8), np.uint8) for most in (256, 21)]
+    return list(zip(inputs, (first, second), strict=True))
+
+
+def followed(engine: str) -> Rule:
+    """Find out which rule an engine follows on this machine.
+
+    Args:
+        engine: one that this machine has.
+
+    Raises:
+        ValueError: none that is known.
+    """
+    cases = [(inputs, layer, run(inputs, layer, engine)) for inputs, layer in probes()]
+    for rule in rules(engine):
+        if all(np.array_equal(linear(x, layer, rule), outputs) for x, layer, outputs in cases):
+            return rule
+    raise ValueError(
+        f"here the engine {engine} follows a rule that is not known. Known are: it "
+        + "; ".join(str(rule) for rule in rules(engine))
+        + "."
+    )

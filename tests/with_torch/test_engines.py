@@ -14,8 +14,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qhelpers.pytorch import torch_engine, torch_integer, torch_mlp
-from qhelpers.pytorch.torch_integer import Layer, Path
+from qhelpers.pytorch import engines, networks
+from qhelpers.pytorch.engines import Layer, Rule
 
 ENGINES = [name for name in torch.backends.quantized.supported_engines if name != "none"]
 ON_X86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -23,10 +23,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::U
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def met(request):
-    """Each engine, with the path that it takes here."""
+def followed(request):
+    """Each engine, with the rule that it follows here."""
     try:
-        return request.param, torch_engine.met(request.param)
+        return request.param, engines.followed(request.param)
     except ValueError as unknown:
         if ON_X86:
             raise
@@ -77,24 +77,24 @@ def cases(draw):
     return rng.integers(0, draw(st.sampled_from([2, 20, 128, 256])), (n, inputs), np.uint8), layer
 
 
-# --- each engine, on the path that it takes here --------------------------------------------------
+# --- each engine, by the rule that it follows here --------------------------------------------
 
 
 @settings(max_examples=100, deadline=None)
 @given(case=cases())
-def test_engine_computes_the_same_integers(met, case):
-    engine, path = met
+def test_engine_computes_the_same_integers(followed, case):
+    engine, rule = followed
     inputs, layer = case
     if engine == "onednn":
         layer = replace(layer, weight_zero_point=np.zeros_like(layer.weight_zero_point))
-    theirs = torch_engine.run(inputs, layer, engine)
-    np.testing.assert_array_equal(torch_integer.linear(inputs, layer, path), theirs)
+    theirs = engines.run(inputs, layer, engine)
+    np.testing.assert_array_equal(engines.linear(inputs, layer, rule), theirs)
 
 
 @pytest.mark.parametrize("shape", [(1, 784, 128), (300, 784, 128), (300, 128, 10), (70, 3000, 3)])
 @pytest.mark.parametrize("per_channel", [True, False])
-def test_engine_computes_the_same_integers_in_large_layers(met, shape, per_channel):
-    engine, path = met
+def test_engine_computes_the_same_integers_in_large_layers(followed, shape, per_channel):
+    engine, rule = followed
     n, inputs, outputs = shape
     rng = np.random.default_rng(inputs)
     step = 0.0031 * (1 + rng.random(outputs)) if per_channel else np.asarray(0.0031)
@@ -103,8 +103,8 @@ def test_engine_computes_the_same_integers_in_large_layers(met, shape, per_chann
     zeros = np.zeros(step.shape, np.int64)
     layer = Layer("large", weight, step.astype(np.float64), zeros, bias, 0.02, 30, 0.5, 100, True)
     x = rng.integers(0, 256, (n, inputs), np.uint8)
-    theirs = torch_engine.run(x, layer, engine)
-    np.testing.assert_array_equal(torch_integer.linear(x, layer, path), theirs)
+    theirs = engines.run(x, layer, engine)
+    np.testing.assert_array_equal(engines.linear(x, layer, rule), theirs)
     assert len(np.unique(theirs)) > 10, "not all clipped"
 
 
@@ -118,8 +118,8 @@ def test_engines_without_the_newest_instructions(instructions):
         zip(("ONEDNN_MAX_CPU_ISA", "FBGEMM_ENABLE_INSTRUCTIONS"), instructions, strict=True)
     )
     code = (
-        "import sys, pytest; from qhelpers import torch_engine\n"
-        "for engine in ('x86', 'fbgemm', 'onednn'): print(torch_engine.met(engine))\n"
+        "import sys, pytest; from qhelpers.pytorch import engines\n"
+        "for engine in ('x86', 'fbgemm', 'onednn'): print(engines.followed(engine))\n"
         "chosen = '-ksame_integers and not qnnpack'\n"
         "sys.exit(pytest.main(['-q', '-pno:cacheprovider', chosen, sys.argv[1]]))"
     )
@@ -134,23 +134,21 @@ def test_engines_without_the_newest_instructions(instructions):
     assert result.stdout.count("in 16 bits") == 3, result.stdout
 
 
-def test_probes_tell_all_paths_apart():
+def test_probes_tell_all_rules_apart():
     for engine in ("x86", "onednn"):
-        for one, other in combinations(torch_engine.paths(engine), 2):
+        for one, other in combinations(engines.rules(engine), 2):
             assert any(
-                (torch_integer.linear(x, layer, one) != torch_integer.linear(x, layer, other)).any()
-                for x, layer in torch_engine.probes()
+                (engines.linear(x, layer, one) != engines.linear(x, layer, other)).any()
+                for x, layer in engines.probes()
             ), f"{one} and {other}"
 
 
-def test_unknown_paths_are_named(monkeypatch):
-    monkeypatch.setattr(
-        torch_engine, "run", lambda x, layer, engine: np.zeros((len(x), 4), np.uint8)
-    )
-    with pytest.raises(ValueError, match="here the engine x86 takes a path that is not known"):
-        torch_engine.met("x86")
+def test_unknown_rules_are_named(monkeypatch):
+    monkeypatch.setattr(engines, "run", lambda x, layer, engine: np.zeros((len(x), 4), np.uint8))
+    with pytest.raises(ValueError, match="here the engine x86 follows a rule that is not known"):
+        engines.followed("x86")
     with pytest.raises(ValueError, match="'tpu' is not one of those known: x86"):
-        torch_engine.paths("tpu")
+        engines.rules("tpu")
 
 
 # --- the input, and a whole network ---------------------------------------------------------------
@@ -164,7 +162,7 @@ def test_input_is_quantized_as_pytorch_does(seed, scale, zero_point):
     wide = rng.normal(0, 1000 * scale, 40).astype(np.float32)
     real = np.concatenate([near_ties, np.nextafter(near_ties, np.float32(9)), wide])
     theirs = torch.quantize_per_tensor(torch.from_numpy(real), scale, zero_point, torch.quint8)
-    ours = torch_integer.quantize_input(real, scale, zero_point)
+    ours = engines.quantize_input(real, scale, zero_point)
     np.testing.assert_array_equal(ours, theirs.int_repr().numpy())
 
 
@@ -175,22 +173,22 @@ def converted(engine, network, x):
     network.qconfig = tq.get_default_qconfig(engine)
     prepared = tq.prepare(network.eval())
     prepared(x)
-    with torch_engine.using(engine):
+    with engines.using(engine):
         return tq.convert(prepared)
 
 
-def test_every_integer_of_a_network(met):
+def test_every_integer_of_a_network(followed):
     from torch.ao import quantization as tq
 
-    engine, path = met
+    engine, rule = followed
     torch.manual_seed(0)
     x = torch.randn(1500, 784)
-    network = tq.fuse_modules(torch_mlp.build(with_stubs=True).eval(), [["fc1", "relu"]])
+    network = tq.fuse_modules(networks.mlp(stubs=True).eval(), [["fc1", "relu"]])
     network = converted(engine, network, x)
-    layers = torch_engine.read(network)
+    layers = engines.read(network)
     assert {name: layer.relu for name, layer in layers.items()} == {"fc1": True, "fc2": False}
-    ours = torch_integer.forward(x.numpy(), layers, path)
-    with torch_engine.using(engine):
+    ours = engines.forward(x.numpy(), layers, rule)
+    with engines.using(engine):
         theirs = {"input": network.quant(x)}
         theirs["fc1"] = network.fc1(theirs["input"])
         theirs["fc2"] = network.fc2(theirs["fc1"])
@@ -206,9 +204,9 @@ def test_layers_of_another_kind_are_named():
     network = nn.Sequential(tq.QuantStub(), nn.Conv1d(1, 2, 3), tq.DeQuantStub())
     network = converted(ENGINES[0], network, torch.randn(5, 1, 9))
     with pytest.raises(ValueError, match="1 is a Conv1d: only int8 Linear"):
-        torch_engine.read(network)
+        engines.read(network)
     with pytest.raises(ValueError, match="in one place; this one does in 0"):
-        torch_engine.read(nn.Sequential(nn.Linear(2, 2)))
+        engines.read(nn.Sequential(nn.Linear(2, 2)))
 
 
 # --- by hand, and by exact arithmetic -------------------------------------------------------------
@@ -231,16 +229,14 @@ def small(**changes):
 
 def test_one_value_by_hand():
     x = np.array([[255, 200, 3]], np.uint8)
-    assert torch_integer.sums(x, small()).tolist() == [[255 * 127 + 200 * 127 - 3]]
-    assert torch_integer.sums(x, small(), saturating=True).tolist() == [[32767 - 3]]
+    assert engines.sums(x, small()).tolist() == [[255 * 127 + 200 * 127 - 3]]
+    assert engines.sums(x, small(), saturating=True).tolist() == [[32767 - 3]]
     # (57782 + 3 / 0.125) * 0.125 / 64 = 112.90; (32764 + 24) * 0.125 / 64 = 64.04
-    for rounding in torch_integer.ROUNDINGS:
-        assert torch_integer.linear(x, small(), Path(rounding)).tolist() == [[123]]
-        assert torch_integer.linear(x, small(), Path(rounding, True)).tolist() == [[74]]
+    for rounding in engines.ROUNDINGS:
+        assert engines.linear(x, small(), Rule(rounding)).tolist() == [[123]]
+        assert engines.linear(x, small(), Rule(rounding, True)).tolist() == [[74]]
         ends = [
-            torch_integer.linear(
-                x, small(bias=np.array([b], np.float32), relu=True), Path(rounding)
-            )
+            engines.linear(x, small(bias=np.array([b], np.float32), relu=True), Rule(rounding))
             for b in (-1e5, 1e5)
         ]
         assert [int(end[0, 0]) for end in ends] == [10, 255]
@@ -257,17 +253,17 @@ def test_pairs_are_clipped_at_both_ends():
     assert pairs.min() < -32768
     layer = small(weight=weight, bias=None)
     expected = pairs.clip(-32768, 32767).sum(-1)
-    np.testing.assert_array_equal(torch_integer.sums(x, layer, saturating=True), expected)
+    np.testing.assert_array_equal(engines.sums(x, layer, saturating=True), expected)
 
 
 def test_sums_are_exact_up_to_the_longest_layer():
-    count = torch_integer.MOST_INPUTS
+    count = engines.MOST_INPUTS
     weight = np.full((2, count), -128, np.int8)
     weight[1] = np.random.default_rng(0).integers(-128, 128, count)
     layer = small(weight=weight, weight_zero_point=np.array([127, 127]), weight_scale=np.ones(2))
     x = np.full((1, count), 255, np.uint8)
     expected = 255 * (weight.astype(np.int64) - 127).sum(axis=1)
-    assert torch_integer.sums(x, layer).tolist() == [expected.tolist()]
+    assert engines.sums(x, layer).tolist() == [expected.tolist()]
     assert expected[0] == -255 * 255 * count >= -(2**31)
     with pytest.raises(ValueError, match="small: 33,026 inputs could overflow"):
         small(weight=np.zeros((1, count + 1), np.int8))
@@ -294,35 +290,35 @@ def test_fused_rounds_once(a, b, c):
     expected = nearest_float32(
         Fraction(float(a[0])) * Fraction(float(b[0])) + Fraction(float(c[0]))
     )
-    assert torch_integer._fused(a, b, c)[0] == expected
+    assert engines._fused(a, b, c)[0] == expected
 
 
 def test_fused_where_rounding_twice_fails():
     # a * b is 2^-54 short of 2^-24, and 2^-24 is half of the last bit of c: float64 loses the rest.
     a, b, c = np.array([[1 - 2**-15], [2**-24 + 2**-39], [1 + 2**-23]], np.float32)
     assert (a.astype(np.float64) * b + c).astype(np.float32) == 1 + 2**-22
-    assert torch_integer._fused(a, b, c) == 1 + 2**-23
+    assert engines._fused(a, b, c) == 1 + 2**-23
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: small(weight=np.zeros((1, 3))), r"int8 \[outputs, inputs\]; got float64 \(1, 3\)"),
-        (lambda: torch_integer.sums(np.zeros((1, 3)), small()), "uint8 .n, 3.; got float64"),
-        (lambda: torch_integer.sums(np.zeros((1, 4), np.uint8), small()), r"got uint8 \(1, 4\)"),
+        (lambda: engines.sums(np.zeros((1, 3)), small()), "uint8 .n, 3.; got float64"),
+        (lambda: engines.sums(np.zeros((1, 4), np.uint8), small()), r"got uint8 \(1, 4\)"),
         (
-            lambda: torch_integer.requantize(np.zeros((1, 1)), small(), Path("ruy")),
+            lambda: engines.requantize(np.zeros((1, 1)), small(), Rule("ruy")),
             "no rounding 'ruy'; there are: fbgemm",
         ),
         (
-            lambda: torch_integer.requantize(
-                np.zeros((1, 1)), small(weight_zero_point=np.asarray(1)), Path("onednn")
+            lambda: engines.requantize(
+                np.zeros((1, 1)), small(weight_zero_point=np.asarray(1)), Rule("onednn")
             ),
             "onednn takes weights with zero point 0",
         ),
         (
-            lambda: torch_integer.requantize(
-                np.zeros((1, 1)), small(bias=np.array([1e10], np.float32)), Path("qnnpack")
+            lambda: engines.requantize(
+                np.zeros((1, 1)), small(bias=np.array([1e10], np.float32)), Rule("qnnpack")
             ),
             "do not fit 32 bits",
         ),
@@ -334,7 +330,7 @@ def test_errors(call, message):
 
 
 def test_importing_it_does_not_import_pytorch():
-    code = "import qhelpers.pytorch.torch_engine, sys; print('torch' in sys.modules)"
+    code = "import qhelpers.pytorch.engines, sys; print('torch' in sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
