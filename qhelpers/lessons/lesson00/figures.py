@@ -12,7 +12,7 @@ import numpy.typing as npt
 from matplotlib.patches import FancyBboxPatch
 
 from qhelpers.arithmetic import affine
-from qhelpers.evaluation import metrics
+from qhelpers.notebook import journey
 from qhelpers.notebook.style import COLORS, finish, image, new
 
 Array = npt.NDArray[Any]
@@ -152,47 +152,48 @@ def _somebody_is_there() -> bool:
     return "google.colab" in sys.modules or bool(getattr(kernel, "_allow_stdin", False))
 
 
-def marks(kernel: Array, reaches: Mapping[str, float]) -> None:
+def marks(kernel: Array, reach: float) -> None:
     """Draw a kernel's weights as a histogram, and over it the three marks of 2 bits.
 
     Args:
         kernel: weights, any shape.
-        reaches: what to call it -> the real number that the outer marks stand for.
+        reach: the real number that the outer marks stand for.
     """
-    title = "In 2 bits, up to the largest weight, nearly all weights become 0"
-    _, axes = new(1, len(reaches), title, 2.7, squeeze=False)
-    for place, (name, reach) in zip(axes[0], reaches.items(), strict=True):
-        place.hist(kernel.ravel(), 120, color=COLORS["int16x8"])
-        for value in (-reach, 0.0, reach):
-            place.axvline(value, color=COLORS["int8"], linewidth=2.5)
-        # Beyond half a step from 0, a weight goes to an outer mark.
-        place.axvspan(-reach / 2, reach / 2, color=COLORS["highlight"], alpha=0.3, zorder=0)
-        zeros = float((np.abs(kernel) <= reach / 2).mean())
-        place.set(
-            title=f"marks {name}: {zeros:.0%} of the weights (yellow) go to 0",
-            xlabel="weight of layer 1 (orange: the three marks)",
-            ylabel="how many weights",
-        )
+    # Beyond half a step from 0, a weight goes to an outer mark.
+    share = float((np.abs(kernel) <= reach / 2).mean())
+    title = f"Marks up to the largest weight: {100 * share:.1f} % of the weights (yellow) go to 0"
+    _, axes = new(title=title, height=2.7)
+    axes.hist(kernel.ravel(), 120, color=COLORS["int16x8"])
+    for value in (-reach, 0.0, reach):
+        axes.axvline(value, color=COLORS["int8"], linewidth=2.5)
+    axes.axvspan(-reach / 2, reach / 2, color=COLORS["highlight"], alpha=0.3, zorder=0)
+    axes.set(xlabel="weight of layer 1 (orange: the three marks)", ylabel="how many weights")
     finish()
 
 
-def trade(points: Mapping[str, tuple[int, metrics.Accuracy]]) -> None:
-    """Draw accuracy against bytes; the top left corner is where one wants to be.
+def path(net: Mapping[str, Array], image: Array) -> None:
+    """Draw how three weights of the network become one number of its output.
 
     Args:
-        points: name -> bytes, accuracy. Names of points that share their bytes go left and right.
+        net: "kernel1" [784, 32], "bias1" [32], "kernel2" [32, 10], "bias2" [10].
+        image: [28, 28] float32, whose likeliest digit the number stands for.
     """
-    title = "8 and 4 bits cost little here; at 2 bits the method decides"
-    _, axes = new(title=title, height=3.2)
-    for name, (size, got) in points.items():
-        color = COLORS["int8"] if name == "2 bits" else COLORS["int16x8"]
-        axes.plot(size, 100 * got.value, "o", color=color)
-        text = f"{name}: {100 * got.value:.1f} %"
-        axes.annotate(text, (size, 100 * got.value), (9, -3), textcoords="offset points")
-    lowest = min(got.value for _, got in points.values())
-    axes.set(xscale="log", xlabel="bytes of all parameters, log scale", ylabel="test accuracy (%)")
-    axes.set(xlim=(5000, 300_000), ylim=(100 * lowest - 8, 102))
-    finish()
+    hidden = np.maximum(image.ravel() @ net["kernel1"] + net["bias1"], 0)
+    logits = hidden @ net["kernel2"] + net["bias2"]
+    digit = int(logits.argmax())
+    chosen = np.argsort(hidden)[-3:]
+    weights = net["kernel2"][chosen, digit]
+    journey.draw(
+        weights,
+        [f"{weight:.3f}" for weight in weights],
+        products=f"{float(hidden @ net['kernel2'][:, digit]):.3f}",
+        rescaled=f"{float(net['bias2'][digit]):+.3f}",
+        result=f"{float(logits[digit]):.2f}",
+        types=dict.fromkeys(("weights", "stored", "sum", "rescaled", "result"), "float32"),
+        active="weights",
+        title=f"From weights to the score of the digit {digit}: a drawing that will come back",
+        color=COLORS["float32"],
+    )
 
 
 def course_map() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from qhelpers import data
 
@@ -48,13 +49,14 @@ def train(digits: data.Digits, rounding: Callable[[Net], Net] | None = None) -> 
         "bias2": np.zeros(10, np.float32),
     }
     speed = {name: np.zeros_like(values) for name, values in net.items()}
-    for _ in range(_STEPS):
-        chosen = rng.integers(len(digits.train_images), size=_BATCH)
-        images = data.to_float(digits.train_images[chosen])
-        used = rounding(net) if rounding else net
-        for name, slope in _slopes(used, images, digits.train_labels[chosen]).items():
-            speed[name] = _MOMENTUM * speed[name] - _RATE * slope
-            net[name] = net[name] + speed[name]
+    with threadpool_limits(1):  # matrices as small as these gain nothing from more
+        for _ in range(_STEPS):
+            chosen = rng.integers(len(digits.train_images), size=_BATCH)
+            images = data.to_float(digits.train_images[chosen])
+            used = rounding(net) if rounding else net
+            for name, slope in _slopes(used, images, digits.train_labels[chosen]).items():
+                speed[name] = _MOMENTUM * speed[name] - _RATE * slope
+                net[name] = net[name] + speed[name]
     return net
 
 
