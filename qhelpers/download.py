@@ -11,7 +11,7 @@ from pathlib import Path
 
 from qhelpers import mnist, paths
 from qhelpers.mnist import Bytes, File, unpack
-from qhelpers.notebook.progress import Advance, progress
+from qhelpers.progress import Advance, progress
 
 # Seconds. The first decides whether there is a network at all; the others are for a network
 # that was there a moment ago: to connect, and between two pieces of a file.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from qhelpers import paths
 from qhelpers.data import Digits, darken, to_float
-from qhelpers.notebook.progress import progress
+from qhelpers.progress import progress
 
 if TYPE_CHECKING:
     import keras

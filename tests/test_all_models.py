@@ -11,7 +11,7 @@ import pytest
 
 from qhelpers import keras_cnn
 from qhelpers.data import Digits
-from qhelpers.evaluation import metrics, rows, scorecard
+from qhelpers.evaluation import metrics, scorecard
 from qhelpers.lessons.lesson09 import all_models, own_process, torch_rows
 from qhelpers.tflite.litert import RECIPES, LiteModel
 
@@ -67,10 +67,10 @@ def test_a_stale_row_is_measured_again(
 ) -> None:
     all_models.refresh(digits, contents)
     honest = {row.model: row for row in scorecard.Scorecard.load(digits).rows}["dark int8"]
-    path = rows.add(dataclasses.replace(honest, correct=honest.n, **change))
+    path = scorecard.add(dataclasses.replace(honest, correct=honest.n, **change))
     done = all_models.refresh(digits, contents)
     assert [name for name, what in done.items() if what == "measured"] == ["dark int8"]
-    found = rows.parse(path, digits.key)
+    found = {r.model: r for r in scorecard.Scorecard.load(digits).rows}["dark int8"]
     assert (found.correct, found.file_sha) == (honest.correct, honest.file_sha)
     assert found.cpu == metrics.cpu_name()
     path.write_text("damaged")
@@ -137,13 +137,8 @@ def test_without_pytorch_there_are_no_rows(digits: Digits, monkeypatch: pytest.M
 
 def test_rows_without_labels_or_classes_survive(digits: Digits) -> None:
     outputs = np.eye(10)[digits.test_labels]
-    row = rows.row(
-        *("float32", digits, 100, "sha", outputs, outputs),
-        framework="litert",
-        stored="float32 throughout",
-        reference_sha="sha",
-    )
-    rows.add(dataclasses.replace(row, correct=None, flips=None))
+    row = scorecard.row("float32", digits, b"content", outputs, outputs, lesson=1)
+    scorecard.add(dataclasses.replace(row, correct=None, flips=None))
     card = scorecard.Scorecard.load(digits)
     assert (card.rows[0].correct, card.rows[0].flips) == (None, None)
     assert card.notes == []

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from qhelpers import progress as reports
+from qhelpers.cli import main, refresh
+from qhelpers.notebook import lesson
 from qhelpers.notebook import progress as module
-from qhelpers.notebook.progress import progress
+from qhelpers.progress import progress
 
 nbformat = pytest.importorskip("nbformat")
 
@@ -18,9 +24,34 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.fixture(autouse=True)
+def no_bar_before_or_after() -> Iterator[None]:
+    reports.install(None)
+    yield
+    reports.install(None)
+
+
+def test_nothing_is_shown_before_a_bar_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with progress(3, "Work") as advance:
+        advance()
+    assert stream.getvalue() == ""
+
+
+def test_the_command_line_and_a_lesson_install_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert main.main(["address", "not an address"]) == 1
+    assert reports._new_bar is module.TerminalBar
+    reports.install(None)
+    lesson.start("00_start_here")
+    assert reports._new_bar is module.TerminalBar
+
+
 def test_shows_nothing_where_stderr_is_no_terminal(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
+    module.install()
     with progress(3, "Work") as advance:
         advance()
         advance(2, text="done")
@@ -30,6 +61,7 @@ def test_shows_nothing_where_stderr_is_no_terminal(
 def test_terminal_bar_is_shown_and_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
+    module.install()
     with progress(4, "Work") as advance:
         for part in range(4):
             advance(text=f"part {part}")
@@ -48,6 +80,7 @@ def test_bar_can_be_switched_off(
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("QHELPERS_PROGRESS", variable)
+    module.install()
     with progress(4, "Work", show) as advance:
         advance()
     assert stream.getvalue() == ""
@@ -59,10 +92,9 @@ class Screen:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         display = pytest.importorskip("IPython.display")
         self.shown: list[dict[str, str]] = []
-        self.cleared = 0
         monkeypatch.setattr(display, "display", self.display)
-        monkeypatch.setattr(display, "clear_output", self.clear_output)
-        monkeypatch.setattr(module, "_kind", lambda: module._Notebook)
+        monkeypatch.delattr(display, "clear_output")
+        reports.install(module.NotebookBar)
 
     def display(self, data: dict[str, str], **_: Any) -> Screen:
         self.shown.append(data)
@@ -70,19 +102,16 @@ class Screen:
 
     update = display
 
-    def clear_output(self) -> None:
-        self.cleared += 1
 
-
-def test_notebook_bar_is_throttled_and_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notebook_bar_is_throttled_and_emptied(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Screen(monkeypatch)
     begin = time.monotonic()
     with progress(2000, "Work <1>") as advance:
         while time.monotonic() - begin < 0.35:
             advance(text="epoch 1 & 2")
-    assert 2 <= len(screen.shown) <= 5
-    assert screen.cleared == 1
-    last = screen.shown[-1]
+    assert 3 <= len(screen.shown) <= 6
+    *_, last, emptied = screen.shown
+    assert emptied == {"text/plain": ""}
     assert "<progress" in last["text/html"]
     assert "Work &lt;1&gt;" in last["text/html"]
     assert "epoch 1 &amp; 2" in last["text/html"]
@@ -100,14 +129,15 @@ def test_notebook_bar_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> Non
         "Work · 25%",
         "Work · 75%",
         "Work · 100%",
+        "",
     ]
 
 
-def test_notebook_bar_is_cleared_by_an_error_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notebook_bar_is_emptied_by_an_error_too(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Screen(monkeypatch)
     with pytest.raises(KeyboardInterrupt), progress(3, "Work"):
         raise KeyboardInterrupt
-    assert screen.cleared == 1
+    assert screen.shown[-1] == {"text/plain": ""}
 
 
 def test_nothing_to_do_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,20 +147,26 @@ def test_nothing_to_do_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     assert screen.shown[0]["text/plain"] == "Work · 100%"
 
 
-def test_bar_leaves_nothing_in_an_executed_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+CELL = """\
+import time, warnings
+from qhelpers.notebook import progress as bars
+from qhelpers.progress import progress
+bars.install()
+print('Data: the small digits.')
+with progress(3, 'Work') as advance:
+    for _ in range(3):
+        time.sleep(0.12); advance()
+print('after')
+"""
+
+
+def test_bar_leaves_what_the_cell_has_said(monkeypatch: pytest.MonkeyPatch) -> None:
     nbclient = pytest.importorskip("nbclient")
     monkeypatch.delenv("PYTEST_VERSION", raising=False)
     monkeypatch.delenv("QHELPERS_PROGRESS", raising=False)
-    cell = nbformat.v4.new_code_cell(
-        "import time\n"
-        "from qhelpers.notebook import progress as module\n"
-        "assert module._kind() is module._Notebook\n"
-        "with module.progress(3, 'Work') as advance:\n"
-        "    for _ in range(3):\n"
-        "        time.sleep(0.12); advance()\n"
-        "print('after')"
-    )
-    client = nbclient.NotebookClient(nbformat.v4.new_notebook(cells=[cell]), timeout=60)
+    cell = nbformat.v4.new_code_cell(CELL)
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    client = nbclient.NotebookClient(notebook, timeout=60)
     seen: list[str] = []
     record = client.process_message
 
@@ -139,16 +175,35 @@ def test_bar_leaves_nothing_in_an_executed_notebook(monkeypatch: pytest.MonkeyPa
         return record(message, *rest)
 
     monkeypatch.setattr(client, "process_message", spy)
-    outputs = client.execute().cells[0].outputs
-    assert [(output.output_type, output.text) for output in outputs] == [("stream", "after\n")]
+    first, bar, last = client.execute().cells[0].outputs
+    assert (first.text, last.text) == ("Data: the small digits.\n", "after\n")
+    assert bar.data == {"text/plain": ""}
     assert seen.count("display_data") == 1
-    assert seen.count("update_display_data") == 3
+    assert seen.count("update_display_data") == 4
+    assert "clear_output" not in seen
+    refresh.tidy(notebook)
+    (only,) = notebook.cells[0].outputs
+    assert only.text == "Data: the small digits.\nafter\n"
+
+
+def test_nbval_finds_the_stored_cell_unchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("QHELPERS_PROGRESS", raising=False)
+    said = "Data: the small digits.\nafter\n"
+    cell = nbformat.v4.new_code_cell(CELL, execution_count=1)
+    cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=said)]
+    path = tmp_path / "one.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+    options = ["-q", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", str(path)]
+    command = [sys.executable, "-m", "pytest", *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_kernel_of_a_test_shows_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_in_kernel", lambda: True)
-    monkeypatch.delenv("QHELPERS_PROGRESS", raising=False)
+    monkeypatch.setattr(module, "in_kernel", lambda: True)
     monkeypatch.setenv("PYTEST_VERSION", "8")
-    assert module._kind() is module._Silent
+    assert module._fitting_bar() is None
     monkeypatch.delenv("PYTEST_VERSION")
-    assert module._kind() is module._Notebook
+    assert module._fitting_bar() is module.NotebookBar

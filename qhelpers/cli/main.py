@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # argparse takes -inf and -1e3 for options, but not with a space in front.
     words = [f" {w}" if re.fullmatch(r"-(inf|[\d.]+e[-+]?\d+)", w) else w for w in words]
     chosen = parser.parse_args(words)
+    from qhelpers.notebook import progress
+
+    progress.install()
     try:
         if chosen.command == "doctor":
             from qhelpers.cli import doctor

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from qhelpers import paths
-from qhelpers.evaluation import own_model
-from qhelpers.notebook.progress import progress
+from qhelpers.evaluation import comparison, layer_errors
+from qhelpers.progress import progress
 from qhelpers.tflite import conversion, litert, silence
 from qhelpers.tflite.file import Array
 
@@ -101,14 +101,14 @@ def run(chosen: argparse.Namespace) -> None:
         raise ValueError(f"{chosen.calibration}: {error}{advice}") from error
     if labels is not None:
         try:
-            own_model.check_labels(labels, (len(inputs), *model.outputs[0].shape[1:]))
+            comparison.check_labels(labels, (len(inputs), *model.outputs[0].shape[1:]))
         except ValueError as error:
             raise ValueError(f"{chosen.labels}: {error}") from error
     files, refused = litert.quantize_all(model, inputs[:_CALIBRATION], value_range)
     source = f"{len(inputs):,} inputs of {chosen.calibration.name}; the first "
     source += f"{min(_CALIBRATION, len(inputs))} also gave the ranges"
     with progress(1, "Comparing") as advance:
-        found = own_model.compare(files, inputs, labels, refused=refused, source=source)
+        found = comparison.compare(files, inputs, labels, refused=refused, source=source)
         advance(1)
     contents = {f"{name}.tflite": content for name, content in files.items()}
     contents["scorecard.json"] = found.card.json().encode()
@@ -116,7 +116,7 @@ def run(chosen: argparse.Namespace) -> None:
     write_folder(out, contents)
     print(found.card.text())
     if found.errors:
-        worst = found.worst()
+        worst = layer_errors.worst(found.errors)
         print(
             f"int8: most noise comes in at {worst.name}, {100 * worst.added:.2g} % of the signal."
         )
@@ -179,12 +179,12 @@ def _array(path: Path, what: str) -> Array:
     return array
 
 
-def _page(name: str, found: own_model.Comparison) -> str:
+def _page(name: str, found: comparison.Comparison) -> str:
     """Return the report as one HTML page."""
     title = f"{html.escape(name)}, quantized"
     worst = ""
     if found.errors:
-        at = found.worst()
+        at = layer_errors.worst(found.errors)
         where = f"{html.escape(at.name)}, {100 * at.added:.2g} % of the signal"
         worst = f"<p>Most noise comes in at {where}.</p>"
     packages = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy")

@@ -45,7 +45,7 @@ def refresh(numbers: Sequence[str] = (), folder: Path | None = None) -> bool:
 
 
 def tidy(notebook: Any) -> None:
-    """Take out what differs from run to run: times, versions; join the pieces of a stream."""
+    """Take out what differs from run to run: times, versions, bars; join the pieces of a stream."""
     notebook.metadata = _KERNEL
     for cell in notebook.cells:
         if cell.cell_type != "code":
@@ -53,6 +53,8 @@ def tidy(notebook: Any) -> None:
         cell.metadata.pop("execution", None)
         joined: list[Any] = []
         for output in cell.outputs:
+            if output.get("data") == {"text/plain": ""}:  # a progress bar has been here
+                continue
             last = joined[-1] if joined else None
             stream = output.output_type == "stream"
             if stream and last is not None and last.get("name") == output.name:

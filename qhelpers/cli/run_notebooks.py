@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from qhelpers import paths
-from qhelpers.notebook.progress import progress
+from qhelpers.progress import progress
 
 CLAIM_HELD = "✓ "
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from qhelpers.evaluation import metrics
+from qhelpers.evaluation.scorecard import text_table
 from qhelpers.tflite.file import Array, Operation, TfliteFile
 from qhelpers.tflite.litert import LiteModel
 
-COLUMNS = ("tensor", "SQNR in dB", "noise", "added here", "weights in dB", "made by")
+COLUMNS = ("layer", "SQNR in dB", "noise", "added here", "weights in dB", "made by")
 """Of the table of errors; a line is what `cells` returns."""
 
 _MOVES = ("QUANTIZE", "DEQUANTIZE")
@@ -143,3 +144,8 @@ def cells(error: TensorError) -> list[str]:
     ]
     shares = [f"{share:.3%}" for share in (error.noise, error.added)]
     return [error.name, ratios[0], *shares, ratios[1], error.operation or "–"]
+
+
+def text(errors: Sequence[TensorError]) -> str:
+    """Return the table of errors as lines of text."""
+    return text_table(COLUMNS, map(cells, errors))

@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-_Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
+_CONFIDENCE = 0.95
 _SAMPLE_S = 0.002  # far above the clock's resolution and a call's overhead
 _WARM_UP_S = 0.02
 _MIN_ROUNDS = 5
@@ -33,6 +33,20 @@ class Accuracy:
     value: float
     low: float
     high: float
+
+    def __str__(self) -> str:
+        value, low, high = (100 * share for share in (self.value, self.low, self.high))
+        return f"{value:.1f} % [{low:.1f}, {high:.1f}]"
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of `n` runs with its 95 % interval, in the unit of the runs."""
+
+    value: float
+    low: float
+    high: float
+    n: int
 
     def __str__(self) -> str:
         value, low, high = (100 * share for share in (self.value, self.low, self.high))
@@ -85,10 +99,10 @@ def wilson(correct: int, n: int) -> tuple[float, float]:
     """
     if not 0 <= correct <= n or n == 0:
         raise ValueError(f"correct must be in 0..n with n > 0; got {correct} of {n}.")
-    share, z2 = correct / n, _Z_95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z_95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+    from scipy.stats import binomtest
+
+    interval = binomtest(correct, n).proportion_ci(_CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def accuracy(outputs: Array, labels: Array) -> Accuracy:
@@ -121,13 +135,36 @@ def mcnemar(reference: Array, other: Array, labels: Array) -> McNemar:
 
     Source: Q. McNemar, Psychometrika 12 (1947); exact form: binomial with probability 1/2.
     """
+    from scipy.stats import binomtest
+
     first, second = _right(reference, labels), _right(other, labels)
     left, right = int((first & ~second).sum()), int((second & ~first).sum())
-    n, term, tail = left + right, 1, 0
-    for k in range(min(left, right) + 1):  # whole numbers: exact however large n is
-        tail += term
-        term = term * (n - k) // (k + 1)
-    return McNemar(left, right, min(1.0, 2 * tail / 2**n))
+    p_value = float(binomtest(left, left + right).pvalue) if left + right else 1.0
+    return McNemar(left, right, p_value)
+
+
+def mean_interval(values: Sequence[float]) -> Mean:
+    """Return the mean of repeated runs with Student's 95 % interval.
+
+    Args:
+        values: one number for each run, such as accuracies (shares of 1) with different seeds.
+
+    Returns:
+        The mean, and mean ± t * standard deviation / sqrt(n); printed in percent.
+
+    Raises:
+        ValueError: fewer than two runs, or NaN: nothing says how far they scatter.
+
+    Source: Student (W. S. Gosset), "The Probable Error of a Mean", Biometrika 6 (1908).
+    """
+    from scipy import stats
+
+    n = len(values)
+    if n < 2 or not all(map(math.isfinite, values)):
+        raise ValueError(f"an interval needs two finite numbers or more; got {list(values)}.")
+    centre = math.fsum(values) / n
+    half = float(stats.t.ppf((1 + _CONFIDENCE) / 2, n - 1) * stats.sem(values))
+    return Mean(centre, centre - half, centre + half, n)
 
 
 def _right(outputs: Array, labels: Array) -> npt.NDArray[np.bool_]:

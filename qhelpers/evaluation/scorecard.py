@@ -2,63 +2,130 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import re
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from html import escape
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
+from tabulate import tabulate
 
+from qhelpers import paths
 from qhelpers.data import Digits, to_float
-from qhelpers.evaluation import metrics, tables
-from qhelpers.evaluation.rows import Row, add, folder, parse, row
+from qhelpers.evaluation import metrics
 from qhelpers.tflite.litert import RECIPES, LiteModel
-
-__all__ = ["Row", "Scorecard", "add", "lesson", "measure", "row"]
 
 Array = npt.NDArray[Any]
 
-_COLUMNS = ("model", "bytes", "smaller", "accuracy [95 %]", "flips", "latency ratio", "stored")
+WIDTH = 78
+"""Columns that a table and the lines below it take at most: those of a page."""
+
+_LAST_LESSON = 99
+_COLUMNS = ("model", "bytes", "smaller", "accuracy in % [95 %]", "flips", "latency")
 
 
-def measure(
+@dataclass(frozen=True)
+class Row:
+    """What was measured of one model; flips and ratios are against the row named `reference`.
+
+    `correct` and `flips` are None where they mean nothing: no labels, or outputs without classes.
+    `lesson` is the first lesson that shows the row.
+    """
+
+    model: str
+    lesson: int
+    data_key: str
+    bytes: int
+    file_sha: str
+    correct: int | None
+    n: int
+    flips: int | None
+    latency_ratio: float | None
+    cpu: str
+    threads: int
+    reference: str
+    reference_sha: str
+
+
+def row(
     name: str,
-    model: LiteModel,
     digits: Digits,
-    reference_outputs: Array | None = None,
-    latency: metrics.Latency | None = None,
+    content: bytes,
+    outputs: Array,
+    reference_outputs: Array,
     *,
-    outputs: Array | None = None,
+    lesson: int,
+    latency: metrics.Latency | None = None,
+    threads: int = 1,
     reference: str = "float32",
-    reference_sha: str = "",
+    reference_content: bytes | None = None,
 ) -> Row:
-    """Run a .tflite model on all test images and build its row.
+    """Build a row from a model's answers on all test images.
 
     Args:
         name: the model's name in the table.
-        model: the opened file.
         digits: the data.
-        reference_outputs: [n, 10] of the float32 model; None if this is that model.
-        latency: as in `row`.
-        outputs: [n, 10] of the model, where it has been run already.
-        reference: as in `row`.
-        reference_sha: as in `row`; this model's own if it is the reference.
+        content: of its file.
+        outputs: [n, 10] for `digits.test_images`.
+        reference_outputs: [n, 10] of the float32 model that it is compared with.
+        lesson: the lesson that the row belongs to, such as 3.
+        latency: from `metrics.latency` with the reference first; None if not measured.
+        threads: how many threads it ran on.
+        reference: the row's name of that float32 model.
+        reference_content: of that model's file; None if `content` is the reference. The row is left
+            out once the reference has another file.
     """
-    if outputs is None:
-        outputs = model.predict(to_float(digits.test_images))
-    return row(
+    return Row(
         name,
-        digits,
-        *(model.size, model.sha, outputs),
-        outputs if reference_outputs is None else reference_outputs,
-        framework="litert",
-        stored=model.stored(),
-        latency=latency,
-        threads=model.threads,
-        reference=reference,
-        reference_sha=model.sha if reference_outputs is None else reference_sha,
+        lesson,
+        digits.key,
+        len(content),
+        _sha(content),
+        metrics.accuracy(outputs, digits.test_labels).correct,
+        len(digits.test_labels),
+        metrics.flips(reference_outputs, outputs),
+        latency.ratio if latency else None,
+        metrics.cpu_name(),
+        threads,
+        reference,
+        _sha(content if reference_content is None else reference_content),
     )
+
+
+def add(row: Row) -> Path:
+    """Store a row in a file of its own below `paths.home()`, in place of one of that name.
+
+    A row that a lesson before has stored stays that lesson's.
+    """
+    path = _path(row.model, row.data_key)
+    with contextlib.suppress(ValueError, OSError):
+        row = dataclasses.replace(row, lesson=min(row.lesson, _parse(path, row.data_key).lesson))
+    content = json.dumps(asdict(row), indent=1, ensure_ascii=False).encode()
+    return paths.write_atomically(path, content)
+
+
+def unchanged(model: str, key: str, content: bytes, reference_content: bytes) -> bool:
+    """Say whether a model's stored row was measured on this very file, and on this processor.
+
+    Args:
+        model: the row's name.
+        key: of the data.
+        content: of the model's file as it is now.
+        reference_content: of the file that it is to be compared with.
+    """
+    try:
+        row = _parse(_path(model, key), key)
+    except (ValueError, OSError):
+        return False
+    found = (row.file_sha, row.reference_sha, row.cpu)
+    return found == (_sha(content), _sha(reference_content), metrics.cpu_name())
 
 
 def lesson(
@@ -66,14 +133,17 @@ def lesson(
     digits: Digits,
     images: Array | None = None,
     outputs: Mapping[str, Array] | None = None,
+    *,
+    upto: int,
 ) -> Scorecard:
-    """Measure a lesson's models, store their rows, and return the card with all rows so far.
+    """Measure a lesson's models, store their rows, and return the card up to this lesson.
 
     Args:
         models: name -> opened file; the first is the float32 model to compare with.
         digits: the data.
         images: float32 [n, 28, 28] in place of `digits.test_images`, such as darkened ones.
         outputs: name -> [n, 10] of models that have been run on these images already.
+        upto: the lesson's number: the rows get it, and the card shows the rows of lessons up to it.
     """
     images = to_float(digits.test_images) if images is None else images
     times = metrics.latency({name: model.single(images[0]) for name, model in models.items()})
@@ -82,41 +152,58 @@ def lesson(
     for name, model in models.items():
         known[name] = known[name] if name in known else model.predict(images)
         add(
-            measure(
-                *(name, model, digits, known[first], times[name]),
-                outputs=known[name],
+            row(
+                *(name, digits, model.content, known[name], known[first]),
+                lesson=upto,
+                latency=times[name],
+                threads=model.threads,
                 reference=first,
-                reference_sha=reference.sha,
+                reference_content=reference.content,
             )
         )
-    return Scorecard.load(digits)
+    return Scorecard.load(digits, upto)
 
 
 @dataclass(frozen=True)
 class Scorecard:
-    """All rows that were measured on one data set, and remarks on those left out."""
+    """Rows that were measured on one data set, and remarks on those left out."""
 
     source: str
     rows: list[Row]
     notes: list[str] = field(default_factory=list)
 
     @classmethod
-    def load(cls, digits: Digits) -> Scorecard:
-        """Return the card of the rows stored for `digits`, float32 first."""
-        rows, notes = [], []
-        for path in sorted(folder(digits.key).glob("*.json")):
+    def load(cls, digits: Digits, upto: int | None = None) -> Scorecard:
+        """Return the card of the rows stored for `digits`, float32 first.
+
+        Args:
+            digits: the data.
+            upto: the last lesson whose rows are shown; None: of all lessons.
+        """
+        stored, unreadable = [], []
+        for path in sorted(_folder(digits.key).glob("*.json")):
             try:
-                rows.append(parse(path, digits.key))
-            except (ValueError, OSError) as error:
-                notes.append(f"{path.name} left out: {error}.")
-        shas = {row.model: row.file_sha for row in rows}
-        stale = [r for r in rows if shas.get(r.reference, r.reference_sha) != r.reference_sha]
-        notes += [
-            f"{r.model} left out: it was compared with another {r.reference} file. "
-            "Run its lesson again."
-            for r in stale
-        ]
-        kept = [row for row in rows if row not in stale]
+                stored.append(_parse(path, digits.key))
+            except (ValueError, OSError):
+                unreadable.append(path.name)
+        notes = []
+        if unreadable:
+            notes.append(
+                f"left out, damaged or of an older version of the course: {', '.join(unreadable)}. "
+                "Run their lessons again."
+            )
+        shas = {row.model: row.file_sha for row in stored}
+        kept = []
+        for row in stored:
+            if row.lesson > (_LAST_LESSON if upto is None else upto):
+                continue
+            if shas.get(row.reference, row.reference_sha) == row.reference_sha:
+                kept.append(row)
+            else:
+                notes.append(
+                    f"{row.model} left out: it was compared with another {row.reference} file. "
+                    "Run its lesson again."
+                )
         rank = {name: place for place, name in enumerate(RECIPES)}
         kept.sort(
             key=lambda row: (
@@ -133,24 +220,14 @@ class Scorecard:
         sizes = {other.model: other.bytes for other in self.rows}
         share, smaller, ratio = "–", "–", "–"
         if row.correct is not None:
-            right = np.arange(row.n) < row.correct
-            share = str(metrics.accuracy(right, np.ones(row.n, bool)))
+            low, high = metrics.wilson(row.correct, row.n)
+            share = f"{100 * row.correct / row.n:.2f} [{100 * low:.1f}, {100 * high:.1f}]"
         if row.reference in sizes:
             smaller = f"{sizes[row.reference] / row.bytes:.2f}x"
         if row.latency_ratio is not None:
-            places = 2 if row.latency_ratio < 10 else 1
-            ratio = f"{row.latency_ratio:.{places}f}x"
-            if row.model != row.reference:
-                ratio += f" ({row.latency_low:.{places}f}–{row.latency_high:.{places}f})"
-        return [
-            row.model,
-            f"{row.bytes:,}",
-            smaller,
-            share,
-            "–" if row.flips is None else f"{row.flips:,}",
-            ratio,
-            row.stored,
-        ]
+            ratio = f"{row.latency_ratio:.{2 if row.latency_ratio < 10 else 1}f}x"
+        flips = "–" if row.flips is None else f"{row.flips:,}"
+        return [row.model, f"{row.bytes:,}", smaller, share, flips, ratio]
 
     def _footer(self) -> list[str]:
         """Return the lines below the table: what it was measured on."""
@@ -158,7 +235,7 @@ class Scorecard:
         images = sorted({r.n for r in self.rows})
         lines = [f"Data: {self.source}; n = {' / '.join(f'{n:,}' for n in images)}."]
         timed = any(r.latency_ratio is not None for r in self.rows)
-        latency = " Latency: one image, median (quartiles)." if timed else ""
+        latency = " Latency: one image, median, over the reference's." if timed else ""
         lines += [f"CPU: {'; '.join(cpus)}.{latency}"]
         for name in sorted({r.reference for r in self.rows} - {"float32"}):
             others = [r.model for r in self.rows if r.reference == name and r.model != name]
@@ -168,12 +245,11 @@ class Scorecard:
 
     def text(self) -> str:
         """Return the table as lines of text."""
-        return tables.text(_COLUMNS, [self._cells(row) for row in self.rows], self._footer())
+        return text_table(_COLUMNS, map(self._cells, self.rows), self._footer())
 
     def html(self) -> str:
-        """Return the table as HTML that reads in light and in dark themes."""
-        cells = [self._cells(row) for row in self.rows]
-        return tables.html("Scorecard", _COLUMNS, cells, self._footer())
+        """Return the table as HTML."""
+        return html_table("Scorecard", _COLUMNS, map(self._cells, self.rows), self._footer())
 
     def json(self) -> str:
         """Return source, rows and notes as JSON."""
@@ -184,3 +260,88 @@ class Scorecard:
 
     def __repr__(self) -> str:
         return self.text()
+
+
+def text_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], footer: Sequence[str] = ()
+) -> str:
+    """Return a table as lines of text, names to the left and figures to the right.
+
+    Args:
+        columns: their names.
+        rows: the cells of each row, the first of which is the row's name.
+        footer: lines below the table; long ones are wrapped.
+    """
+    table = tabulate(
+        list(rows),
+        columns,
+        "simple",
+        disable_numparse=True,
+        colalign=["left", *["right"] * (len(columns) - 1)],
+    )
+    return "\n".join([table, *(textwrap.fill(line, WIDTH) for line in footer)])
+
+
+def html_table(
+    caption: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    footer: Sequence[str] = (),
+) -> str:
+    """Return a table as HTML; arguments as for `text_table`, and a caption above the table."""
+    table = tabulate(
+        list(rows),
+        columns,
+        "html",
+        disable_numparse=True,
+        colalign=["left", *["right"] * (len(columns) - 1)],
+    )
+    head = f'<table><caption style="text-align:left">{escape(caption)}</caption>'
+    table = re.sub(r"<th(?=[ >])", '<th scope="col"', str(table).replace("<table>", head, 1))
+    below = "<br>".join(map(escape, footer))
+    return f'{table}<p style="font-size:.9em">{below}</p>'
+
+
+def _sha(content: bytes) -> str:
+    """Return 12 hexadecimal digits that stand for a file's content."""
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _path(model: str, key: str) -> Path:
+    """Return the file of a model's row."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", model)
+    if name != model:  # "a b" and "a_b" are two models
+        name += "-" + hashlib.sha256(model.encode()).hexdigest()[:6]
+    return _folder(key) / f"{name}.json"
+
+
+def _folder(key: str) -> Path:
+    """Return the folder of the rows that belong to one data set."""
+    return paths.home() / "scorecards" / key
+
+
+def _parse(path: Path, key: str) -> Row:
+    """Return the row in a file.
+
+    Raises:
+        ValueError: it is not a valid row.
+        OSError: it cannot be read.
+    """
+    loaded = json.loads(path.read_bytes())
+    kinds: dict[str, Any] = {
+        "str": str,
+        "int": int,
+        "int | None": (int, type(None)),
+        "float | None": (int, float, type(None)),
+    }
+    wanted = {f.name: kinds[str(f.type)] for f in fields(Row)}
+    if not isinstance(loaded, dict) or set(loaded) != set(wanted):
+        raise ValueError("it is not a valid row")
+    for name, kind in wanted.items():
+        if not isinstance(loaded[name], kind) or isinstance(loaded[name], bool):
+            raise ValueError(f"{name} is {loaded[name]!r}")
+    if loaded["data_key"] != key:
+        raise ValueError("it belongs to other data")
+    if not 0 <= (loaded["correct"] or 0) <= loaded["n"] or min(loaded["n"], loaded["bytes"]) < 1:
+        raise ValueError("its numbers contradict each other")
+    return Row(**loaded)

@@ -1,6 +1,8 @@
 """The checks behind "Your turn": a nudge, a tick, or a hint that says why.
 
-The checks of a lesson are in a module of its own (`lesson03`), imported when one is asked for.
+The checks of a lesson are in its own folder (`qhelpers.lessons.lesson03.exercises`). `check` finds
+them by name with importlib when one is asked for: so this module can stand below the lessons, and
+only `qhelpers.cli` imports them.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from qhelpers import paths
+from qhelpers.notebook import progress
 
 _SEED = 0
 # The extra of pyproject.toml that brings each framework.
@@ -98,7 +99,7 @@ def start(name: str, frameworks: Iterable[str] = ()) -> None:
     if unknown:
         raise ValueError(f"frameworks are of {', '.join(_EXTRAS)}; got {unknown[0]!r}.")
     home = paths.home()
-    if _in_kernel():
+    if progress.in_kernel():
         _send_native_stderr_to_log(name, home)
     _quiet_before_import(wanted)
     for framework in wanted:
@@ -108,14 +109,8 @@ def start(name: str, frameworks: Iterable[str] = ()) -> None:
     from qhelpers.notebook import style
 
     style.use()
+    progress.install()
     print(f"Lesson {name[:2]} is ready.", flush=True)
-
-
-def _in_kernel() -> bool:
-    """Say whether this runs in a notebook's kernel."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return getattr(shell, "kernel", None) is not None
 
 
 def _send_native_stderr_to_log(name: str, home: Path) -> None:

@@ -1,4 +1,4 @@
-"""A progress bar that leaves nothing behind: in a notebook, on a terminal, or nowhere."""
+"""The bars that show `qhelpers.progress`: one in a notebook, one on a terminal."""
 
 from __future__ import annotations
 
@@ -6,34 +6,15 @@ import html
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
+
+from qhelpers import progress
 
 _SECONDS_BETWEEN_UPDATES = 0.1
 
 
-class Advance(Protocol):
-    """What `progress` hands out: call it when a part of the work is done."""
-
-    def __call__(self, step: float = 1, text: str = "") -> None:
-        """Move the bar on by `step` and, if `text` is given, show it beside the bar."""
-
-
-class _Silent:
-    """No bar: nobody is looking."""
-
-    def __init__(self, total: float, label: str) -> None:
-        pass
-
-    def advance(self, step: float = 1, text: str = "") -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-class _Terminal:
+class TerminalBar:
     """A tqdm bar on stderr that is wiped at the end."""
 
     def __init__(self, total: float, label: str) -> None:
@@ -53,8 +34,11 @@ class _Terminal:
         self.bar.close()
 
 
-class _Notebook:
-    """One HTML bar below the cell, updated in place, cleared at the end."""
+class NotebookBar:
+    """One HTML bar below the cell, updated in place, and empty at the end.
+
+    What the cell has printed or drawn stays: the bar touches its own output alone.
+    """
 
     def __init__(self, total: float, label: str) -> None:
         self.total, self.label = total, label
@@ -66,17 +50,10 @@ class _Notebook:
 
     def draw(self) -> None:
         """Show the bar as it stands now."""
-        from IPython import display
-
         share = min(self.done / self.total, 1.0) if self.total > 0 else 1.0
         words = " · ".join(part for part in (self.label, f"{share:.0%}", self.text) if part)
         bar = f'<progress value="{share:.4f}" max="1" style="width: 50%"></progress>'
-        data = {"text/html": f"{bar} {html.escape(words)}", "text/plain": words}
-        if self.handle is None:
-            show: Any = display.display  # without types
-            self.handle = show(data, raw=True, display_id=True)
-        else:
-            self.handle.update(data, raw=True)
+        self._show({"text/html": f"{bar} {html.escape(words)}", "text/plain": words})
         self.drawn = time.monotonic()
 
     def advance(self, step: float = 1, text: str = "") -> None:
@@ -87,49 +64,36 @@ class _Notebook:
             self.draw()
 
     def close(self) -> None:
-        """Clear the cell's output, the bar with it."""
+        """Empty the bar. Jupyter cannot take one output of a cell away, only all of them."""
+        self._show({"text/plain": ""})
+
+    def _show(self, data: dict[str, str]) -> None:
+        """Put `data` into the bar's own place in the cell's output."""
         from IPython import display
 
-        clear: Any = display.clear_output  # without types
-        clear()
+        if self.handle is None:
+            show: Any = display.display  # without types
+            self.handle = show(data, raw=True, display_id=True)
+        else:
+            self.handle.update(data, raw=True)
 
 
-def _in_kernel() -> bool:
-    """Tell whether this code runs in a Jupyter kernel."""
+def install() -> None:
+    """Show progress with the bar that fits where this runs, or not at all."""
+    progress.install(_fitting_bar())
+
+
+def in_kernel() -> bool:
+    """Say whether this code runs in a Jupyter kernel."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None
 
 
-def _kind() -> Callable[[float, str], _Silent | _Terminal | _Notebook]:
-    """Choose the bar that fits where we are."""
-    if os.environ.get("QHELPERS_PROGRESS") == "0":
-        return _Silent
-    if _in_kernel():
-        # pytest compares every message of a cell, those too that were cleared again.
-        return _Silent if "PYTEST_VERSION" in os.environ else _Notebook
+def _fitting_bar() -> Callable[[float, str], progress.Bar] | None:
+    """Choose the bar for a kernel, for a terminal, or none."""
+    if in_kernel():
+        # pytest compares every output of a cell, an empty one too.
+        return None if "PYTEST_VERSION" in os.environ else NotebookBar
     stream = sys.stderr
-    return _Terminal if stream is not None and stream.isatty() else _Silent
-
-
-@contextmanager
-def progress(total: float, label: str, show: bool = True) -> Iterator[Advance]:
-    """Show how far a piece of work has come, and nothing once it has ended.
-
-    In a notebook it is one bar that clears the cell's output when the work ends, also by an
-    error: print or draw what the reader should keep after the work, not before it. On a terminal
-    it is a bar on stderr. Elsewhere, and with `QHELPERS_PROGRESS=0`, it shows nothing.
-
-    Args:
-        total: the sum of all steps, in any unit.
-        label: what is being done, such as "Training".
-        show: False shows nothing anywhere.
-
-    Yields:
-        advance(step=1, text=""): moves the bar on by `step`; `text` is shown beside it.
-    """
-    bar = _kind()(total, label) if show else _Silent(total, label)
-    try:
-        yield bar.advance
-    finally:
-        bar.close()
+    return TerminalBar if stream is not None and stream.isatty() else None

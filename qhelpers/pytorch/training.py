@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhelpers import paths
-from qhelpers.notebook.progress import progress
+from qhelpers.progress import progress
 from qhelpers.pytorch import networks
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from qhelpers import paths
-from qhelpers.notebook.progress import progress
+from qhelpers.progress import progress
 from qhelpers.tflite import silence
 from qhelpers.tflite.file import Array, TfliteFile
 

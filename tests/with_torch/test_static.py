@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from qhelpers import data as digits
-from qhelpers.evaluation import metrics, rows, scorecard
+from qhelpers.evaluation import metrics, scorecard
 from qhelpers.lessons.lesson09 import torch_rows
 from qhelpers.pytorch import engines, networks, static, training
 
@@ -99,7 +99,7 @@ def test_rows_are_measured_once_and_again_where_stale(
     right = (training.logits(net, data.test_images).argmax(1) == data.test_labels).sum()
     assert (honest.correct, honest.n) == (right, 90)
     assert honest.bytes == len(training.saved(net))
-    rows.add(dataclasses.replace(honest, file_sha="0" * 12, correct=0))
+    scorecard.add(dataclasses.replace(honest, file_sha="0" * 12, correct=0))
     again = torch_rows.update(data)
     assert [name for name, what in again.items() if what == "measured"] == ["PyTorch static"]
     card = scorecard.Scorecard.load(data)

@@ -17,7 +17,7 @@ import numpy as np
 from qhelpers import data as all_digits
 from qhelpers import keras_cnn, paths
 from qhelpers.data import Digits
-from qhelpers.evaluation import rows, scorecard
+from qhelpers.evaluation import scorecard
 from qhelpers.lessons.lesson09 import own_process
 from qhelpers.tflite.conversion import RECIPES, convert
 from qhelpers.tflite.file import Array
@@ -93,12 +93,16 @@ def refresh(digits: Digits, contents: Mapping[str, bytes]) -> dict[str, str]:
     for names, data, images in groups:
         models = {name: LiteModel(contents[name]) for name in names}
         first, *_ = models.values()
-        stale = [n for n, m in models.items() if not rows.unchanged(n, data.key, m.sha, first.sha)]
+        stale = [
+            name
+            for name, model in models.items()
+            if not scorecard.unchanged(name, data.key, model.content, first.content)
+        ]
         if stale:
             chosen = {n: m for n, m in models.items() if m is first or n in stale}
             real = all_digits.to_float(data.test_images) if images is None else images
             outputs = {n: _predict(m, real) for n, m in chosen.items()}
-            scorecard.lesson(chosen, data, real, outputs)
+            scorecard.lesson(chosen, data, real, outputs, upto=9)
         done |= {name: "measured" if name in stale else "kept" for name in models}
     return done
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from qhelpers.evaluation import metrics
-from qhelpers.evaluation.own_model import TensorError
-from qhelpers.evaluation.rows import Row
+from qhelpers.evaluation.layer_errors import TensorError
+from qhelpers.evaluation.scorecard import Row
 from qhelpers.notebook import style
 
 _SPARE = ("#882255", "#117733", "#999933", "#332288", "#AA4499", "#661100")

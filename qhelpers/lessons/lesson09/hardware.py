@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass
 from typing import Literal
 
-from qhelpers.evaluation import tables
+from tabulate import tabulate
 
 Device = Literal["desktop CPU", "phone CPU", "GPU", "NPU", "microcontroller"]
 Scheme = Literal["float32", "float16", "dynamic_range", "int8", "int16x8"]
@@ -205,7 +205,9 @@ class Table:
             for scheme, s in schemes.items()
         ]
         footer = [f"[{_NUMBERS[key]}] {s.title}, {s.date}" for key, s in SOURCES.items()]
-        return tables.text(("device", "scheme", "how", "what that means"), lines, footer)
+        columns = ("device", "scheme", "how", "what that means")
+        table = tabulate(lines, columns, "simple", maxcolwidths=[None, None, None, 36])
+        return "\n".join([str(table), *footer])
 
 
 def _link(source: Source) -> str:

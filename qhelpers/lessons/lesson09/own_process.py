@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from qhelpers.data import Digits, load
-from qhelpers.notebook.progress import progress
+from qhelpers.progress import progress
 
 
 def run(module: str, digits: Digits, label: str, steps: int) -> dict[str, str]:

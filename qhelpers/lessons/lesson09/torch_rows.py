@@ -8,20 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Any
 
 from qhelpers.data import Digits
-from qhelpers.evaluation import metrics, rows
+from qhelpers.evaluation import metrics, scorecard
 from qhelpers.lessons.lesson09 import own_process
 
 REFERENCE = "PyTorch float32"
-_STORED = {
-    REFERENCE: "float32",
-    "PyTorch static": "int8 weights, float32 biases, uint8 activations",
-    "PyTorch dynamic": "int8 weights, float32 biases, float32 activations",
-    "PyTorch PT2E": "int8 and float32 weights, float32 biases, not compiled",
-}
+_NETWORKS = (REFERENCE, "PyTorch static", "PyTorch dynamic", "PyTorch PT2E")
 
 
 def refresh(digits: Digits) -> dict[str, str]:
@@ -40,7 +34,7 @@ def refresh(digits: Digits) -> dict[str, str]:
         return {}
     label = "PyTorch's networks, in a process of their own"
     return own_process.run(
-        "qhelpers.lessons.lesson09.torch_rows", digits, label, steps=len(_STORED)
+        "qhelpers.lessons.lesson09.torch_rows", digits, label, steps=len(_NETWORKS)
     )
 
 
@@ -68,8 +62,11 @@ def update(digits: Digits) -> dict[str, str]:
         nets["PyTorch PT2E"] = static.pt2e(float_net, digits)
         print("PT2E", flush=True)
     files = {name: training.saved(net) for name, net in nets.items()}
-    shas = {name: sha256(content).hexdigest()[:12] for name, content in files.items()}
-    stale = [n for n in nets if not rows.unchanged(n, digits.key, shas[n], shas[REFERENCE])]
+    stale = [
+        name
+        for name in nets
+        if not scorecard.unchanged(name, digits.key, files[name], files[REFERENCE])
+    ]
     if stale:
         image = training.to_tensor(digits.test_images[:1])
         reference = training.logits(float_net, digits.test_images)
@@ -80,16 +77,15 @@ def update(digits: Digits) -> dict[str, str]:
         with torch.no_grad():
             times = metrics.latency(calls)
         for name in stale:
-            rows.add(
-                rows.row(
-                    *(name, digits, len(files[name]), shas[name]),
+            scorecard.add(
+                scorecard.row(
+                    *(name, digits, files[name]),
                     training.logits(nets[name], digits.test_images),
                     reference,
-                    framework="pytorch",
-                    stored=_STORED[name],
+                    lesson=9,
                     latency=times[name],
                     reference=REFERENCE,
-                    reference_sha=shas[REFERENCE],
+                    reference_content=files[REFERENCE],
                 )
             )
     return {name: "measured" if name in stale else "kept" for name in nets}

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qhelpers.evaluation import metrics, rows, tables
-from qhelpers.evaluation.layer_errors import COLUMNS, TensorError, cells, sqnr, tensor_errors, worst
-from qhelpers.evaluation.scorecard import Scorecard
+from qhelpers.evaluation import layer_errors, metrics
+from qhelpers.evaluation.scorecard import Row, Scorecard, html_table
 from qhelpers.tflite.file import Array
 from qhelpers.tflite.litert import LiteModel
-
-__all__ = ["Comparison", "TensorError", "check_labels", "compare", "tensor_errors", "worst"]
 
 _PROBES = 100
 
@@ -25,27 +22,21 @@ class Comparison:
 
     card: Scorecard
     outputs: dict[str, Array]
-    errors: list[TensorError]
-
-    def worst(self) -> TensorError:
-        """Return the tensor at which most noise came in; see `worst`."""
-        return worst(self.errors)
-
-    def errors_text(self) -> str:
-        """Return the table of errors as lines of text."""
-        return tables.text(COLUMNS, [cells(error) for error in self.errors], [])
+    errors: list[layer_errors.TensorError]
 
     def html(self) -> str:
         """Return scorecard and table of errors as HTML."""
-        lines = [cells(error) for error in self.errors]
-        below = tables.html("Tensor by tensor: int8 against float32", COLUMNS, lines, [])
-        return self.card.html() + (below if lines else "")
+        if not self.errors:
+            return self.card.html()
+        title = "Layer by layer: int8 against float32"
+        rows = map(layer_errors.cells, self.errors)
+        return self.card.html() + html_table(title, layer_errors.COLUMNS, rows)
 
     def _repr_html_(self) -> str:
         return self.html()
 
     def __repr__(self) -> str:
-        return f"{self.card.text()}\n\n{self.errors_text()}"
+        return f"{self.card.text()}\n\n{layer_errors.text(self.errors)}"
 
 
 def compare(
@@ -85,21 +76,21 @@ def compare(
     key = hashlib.sha256(np.ascontiguousarray(inputs).data).hexdigest()[:12]
     found, notes = [], []
     for name, model in models.items():
-        time, cpu, right = times[name], metrics.cpu_name(), None
-        if labels is not None:
-            right = metrics.accuracy(outputs[name], labels).correct
+        right = None if labels is None else metrics.accuracy(outputs[name], labels).correct
         flips = metrics.flips(reference, outputs[name]) if classes else None
-        head = (name, "litert", key, "own", model.size, model.sha, right, len(inputs), flips)
-        timing = (time.ratio, time.ratio_low, time.ratio_high, cpu, model.threads)
-        found.append(rows.Row(*head, *timing, model.stored(), "float32", models["float32"].sha))
+        head = (name, 0, key, model.size, model.sha, right, len(inputs), flips)
+        timing = (times[name].ratio, metrics.cpu_name(), model.threads)
+        found.append(Row(*head, *timing, "float32", models["float32"].sha))
         if name != "float32":
-            notes.append(f"{name}'s outputs: {sqnr(reference, outputs[name]):.1f} dB")
+            ratio = layer_errors.sqnr(reference, outputs[name])
+            notes.append(f"{name}'s outputs: {ratio:.1f} dB")
     notes = [f"SQNR against float32: {'; '.join(notes)}."] if notes else []
     notes += [f"no {name} file: {why}" for name, why in (refused or {}).items()]
-    errors = []
+    errors: list[layer_errors.TensorError] = []
     if "int8" in files:
         try:
-            errors = tensor_errors(files["float32"], files["int8"], inputs[:_PROBES])
+            probes = inputs[:_PROBES]
+            errors = layer_errors.tensor_errors(files["float32"], files["int8"], probes)
         except ValueError as error:  # the reference kernels lack some float operations
             notes.append(f"not compared tensor by tensor: {error}")
     return Comparison(Scorecard(source, found, notes), outputs, errors)
