@@ -1,5 +1,4 @@
 """Guards of lesson 02: run behind its last cell, in its namespace."""
-# ruff: noqa: F821
 
 import numpy as np
 

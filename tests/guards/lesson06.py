@@ -1,6 +1,5 @@
 """What guards lesson 06; runs behind its last cell, in its namespace."""
 
-# ruff: noqa: F821
 assert float_accuracy.value > 0.85, "the float network does not read digits"
 stubless = training.logits(float_net, digits.test_images)
 assert np.array_equal(float_logits, stubless), "stubs change something before conversion"

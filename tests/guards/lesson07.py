@@ -1,6 +1,5 @@
 """What guards lesson 07; runs behind its last cell, in its namespace."""
 
-# ruff: noqa: F821
 folded, plain = (training.logits(n, digits.test_images) for n in (nets["CNN"], normalized))
 assert np.abs(folded - plain).max() < 1e-3, "folding changes logits"
 assert float_accuracy["CNN"].value > 0.93, "the CNN does not read digits"
