@@ -10,8 +10,8 @@ import numpy as np
 from qhelpers.notebook.exercises import Verdict, exercise, hint, right, unanswered
 
 # Three images and three scores: the first keeps its digit, the others flip, one to a lower one.
-_FIRST = np.float32([[0.1, 2.0, -1.0], [3.0, 1.0, 0.0], [-5.0, -6.0, -4.0]])
-_SECOND = np.float32([[0.2, 1.5, -1.0], [0.5, 1.0, 0.0], [-3.0, -6.0, -4.0]])
+_FIRST = np.array([[0.1, 2.0, -1.0], [3.0, 1.0, 0.0], [-5.0, -6.0, -4.0]], np.float32)
+_SECOND = np.array([[0.2, 1.5, -1.0], [0.5, 1.0, 0.0], [-3.0, -6.0, -4.0]], np.float32)
 
 
 @exercise("01.1", expects="callable")
