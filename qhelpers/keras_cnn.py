@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,7 +158,12 @@ def _make_step(keras: Any, model: Any, steps: int, batch: int) -> Any:
     return tf.function(step)
 
 
-def trained(digits: Digits, variant: str = "plain", show: bool = True) -> keras.Model:
+def trained(
+    digits: Digits,
+    variant: str = "plain",
+    show: bool = True,
+    fit: Callable[[keras.Model], object] | None = None,
+) -> keras.Model:
     """Return the network trained on some digits, from the cache if it was trained before.
 
     Args:
@@ -165,13 +171,15 @@ def trained(digits: Digits, variant: str = "plain", show: bool = True) -> keras.
         variant: "plain"; or "dark" for the network without biases, trained on `darken`ed images
             (the first 12,000).
         show: show a progress bar while it trains.
+        fit: trains the model in place, in place of `train`; what it does has to come to the same
+            weights (lesson 01 shows `model.fit` that does). Not called if the cache has the model.
 
     Returns:
-        The model, always as read from its file.
+        The model, as read from its file; where no file can be kept, as trained, and one line says
+        so.
 
     Raises:
         ValueError: there is no such variant.
-        PermissionError: the cache cannot be written.
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(VARIANTS)}; got {variant!r}.")
@@ -179,22 +187,33 @@ def trained(digits: Digits, variant: str = "plain", show: bool = True) -> keras.
     made_by = paths.versions("tensorflow", "tensorflow-cpu", "keras")
     recipe = hashlib.sha256(f"{made_by} {_RECIPE}".encode()).hexdigest()[:8]
     path = paths.home() / "models" / f"cnn-{variant}-{digits.key}-{recipe}.keras"
-    if path.exists():
+    if path.exists() and (path.is_dir() or paths.read_if_there(path) is not None):
         try:
             return _read(keras, path, variant)
         except Exception as error:  # whatever a damaged file makes Keras raise
             print(f"The cached model {path.name} is damaged ({type(error).__name__}): retraining.")
-    paths.writable(path.parent)  # better to hear of it before the training
     model = build(use_bias=variant == "plain")
-    if variant == "plain":
+    if fit is not None:
+        fit(model)
+    elif variant == "plain":
         train(model, digits.train_images, digits.train_labels, show=show)
     else:
         images, _ = darken(digits.train_images[:_DARK_IMAGES])
         train(model, images, digits.train_labels[: len(images)], show=show)
-    with tempfile.TemporaryDirectory(prefix="qhelpers-") as folder:
-        model.save(Path(folder) / path.name)
-        paths.write_atomically(path, (Path(folder) / path.name).read_bytes())
-    return _read(keras, path, variant)
+    return _read(keras, path, variant) if _keep(model, path) else model
+
+
+def _keep(model: Any, path: Path) -> bool:
+    """Write a model to the cache; say whether it is there. A full disk loses no training."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="qhelpers-") as folder:
+            model.save(Path(folder) / path.name)
+            content = (Path(folder) / path.name).read_bytes()
+    except OSError as error:
+        reason = error.strerror or error
+        print(f"{path.name} could not be kept in {path.parent} ({reason}). The lesson goes on.")
+        return False
+    return paths.keep(path, content)
 
 
 def _read(keras: Any, path: Path, variant: str) -> Any:

@@ -39,6 +39,8 @@ _KNOWN_MESSAGES = (
     r"torch\.quantize_per_tensor, torch\.quantize_per_channel and other",
     r"Please use quant_min and quant_max to specify the range for observers",
     r"Statistics for quantized inputs were expected",
+    r"The input of maxpool2d is not quantized",
+    r"To copy construct from a tensor, it is recommended",
     r"\s*Warning: tf\.lite\.Interpreter is deprecated",
 )
 
@@ -90,7 +92,7 @@ def start(name: str, frameworks: Iterable[str] = ()) -> None:
     Raises:
         ValueError: `name` does not begin with two digits, or a framework is not one of these.
         ImportError: a framework is not installed; says how to install it.
-        PermissionError: the folder for generated files is not writable.
+        PermissionError: the folder for generated files cannot be made.
     """
     if not re.fullmatch(r"\d\d(_\w+)?", name):
         raise ValueError(f"a lesson's name is like '03_full_integer'; got {name!r}.")
@@ -120,8 +122,11 @@ def _send_native_stderr_to_log(name: str, home: Path) -> None:
     lines of C++ libraries, differing in every run. `sys.stderr` does not go through it.
     """
     global _kernel_stderr
-    folder = paths.writable(home / "logs")
-    log = os.open(folder / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        place = paths.writable(home / "logs") / f"{name}.log"
+        log = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError:  # a cache that others have filled, or a full disk: no log, then
+        log = os.open(os.devnull, os.O_WRONLY)
     try:
         if _kernel_stderr is None:
             _kernel_stderr = os.dup(2)
@@ -140,6 +145,8 @@ def _quiet_before_import(frameworks: tuple[str, ...]) -> None:
             warnings.filterwarnings("ignore", message=message, category=kind)
     # Importing torchao logs a warning about its own classes.
     logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)
+    # Compiling for the CPU logs that there is no GPU.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     if "tensorflow" in frameworks:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
         # The course needs no GPU, and its figures are to be the same with one and without.

@@ -109,7 +109,7 @@ def tensors(errors: Mapping[str, Sequence[TensorError]], title: str) -> None:
     """Draw the error of each tensor, in running order, for one or more int8 files.
 
     Args:
-        errors: name of the file -> its errors, from `own_model.tensor_errors`.
+        errors: name of the file -> its errors, from `layer_errors.tensor_errors`.
         title: the figure's message.
     """
     _, axes = style.new(1, 1, title, height=3.6)
