@@ -1,4 +1,4 @@
-"""The plots of lesson 05: 16-bit activations, 8-bit weights."""
+"""Figures of lesson 05: a note that fades, and how well each file cleans it."""
 
 from __future__ import annotations
 
@@ -6,115 +6,78 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
-from qhelpers.evaluation.metrics import Accuracy
-from qhelpers.notebook.style import COLORS, LABELS, finish, image, new
+from qhelpers.lessons.lesson05.notes import EDGES, RATE
+from qhelpers.notebook.style import COLORS, LABELS, finish, new
 
 
-def dimmed(
-    pictures: Mapping[str, Sequence[NDArray[Any]]], exposures: Sequence[float], title: str
-) -> None:
-    """Draw one image at several exposures, a row for each integer type, with its levels left.
+def fading(sounds: Mapping[str, npt.NDArray[Any]], tail: int = 1000, zoom: int = 30) -> None:
+    """Draw sounds whole and their quiet end enlarged, one row for each.
 
     Args:
-        pictures: type name -> one quantized image [height, width] of integers per exposure.
-        exposures: the factor that each column was dimmed by.
+        sounds: name, of `COLORS` or any other -> samples [n], from -1 to 1.
+        tail: the first sample of the quiet end.
+        zoom: how many times larger the quiet end is drawn.
+    """
+    title = "From one peak to a thousandth of it: loud and quiet share one clip"
+    height = 1.5 * len(sounds) + 0.7
+    _, axes = new(len(sounds), 2, title, height=height, sharex="col", squeeze=False)
+    for row, (name, samples) in zip(axes, sounds.items(), strict=True):
+        color = COLORS.get(name, COLORS["muted"])
+        time = 1000 * np.arange(len(samples)) / RATE
+        row[0].plot(time, samples, color=color, linewidth=0.7)
+        row[1].plot(time[tail:], samples[tail:], color=color, linewidth=0.7)
+        row[0].set(ylabel=LABELS.get(name, name), ylim=(-1.05, 1.05))
+        row[1].set(ylim=(-1 / zoom, 1 / zoom))
+    axes[0, 1].set_title(f"the quiet end, {zoom} times larger")
+    for axis in axes[-1]:
+        axis.set_xlabel("time [ms]")
+    finish()
+
+
+def by_loudness(
+    ratios: Mapping[str, Sequence[float]],
+    title: str = "int8 loses the quiet end, 16x8 follows float32 to the last",
+) -> None:
+    """Draw the ratio of signal to error against the loudness of the passage.
+
+    Args:
+        ratios: recipe, or "input" -> decibels for each band of `notes.EDGES`, loudest first.
         title: the figure's message.
     """
-    _, axes = new(len(pictures), len(exposures), title, height=2.1 * len(pictures) + 0.7)
-    for row, (name, images) in zip(axes, pictures.items(), strict=True):
-        for ax, levels, exposure in zip(row, images, exposures, strict=True):
-            low, high = int(levels.min()), int(levels.max())
-            count = len(np.unique(levels))
-            # Stretched to full contrast: what is lost is detail, not brightness.
-            light = f"1/{1 / exposure:.0f}" if exposure < 1 else "1"
-            text = f"exposure {light}: {count} level{'s' * (count > 1)}"
-            image(ax, levels, text, vmin=low, vmax=max(high, low + 1))
-        row[0].set_ylabel(name, fontweight="bold")
-    finish()
-
-
-def accuracy_by_light(results: Mapping[str, Sequence[Accuracy]], lights: Sequence[str]) -> None:
-    """Draw the accuracy of every scheme against the light, with 95 % intervals.
-
-    Args:
-        results: recipe name -> one Accuracy per group of images, brightest first.
-        lights: what the groups are called.
-    """
-    darkest = {name: 100 * shares[-1].value for name, shares in results.items()}
-    title = (
-        f"In the darkest fifth int8 gets {darkest['int8']:.0f} % right, "
-        f"16x8 {darkest['int16x8']:.0f} %"
-    )
-    _, ax = new(title=title, height=4.0)
-    shifts = np.linspace(-0.22, 0.22, len(results))  # side by side: most of them are equal
-    for (name, shares), shift in zip(results.items(), shifts, strict=True):
-        value, low, high = (
-            100 * np.array([getattr(share, field) for share in shares])
-            for field in ("value", "low", "high")
-        )
-        ax.errorbar(
-            np.arange(len(shares)) + shift,
-            value,
-            yerr=[value - low, high - value],
-            color=COLORS[name],
-            label=LABELS[name],
-            fmt="o-" if name in ("int8", "int16x8") else "o",
-            capsize=2,
-            markersize=5,
-        )
-    ax.axhline(10, color=COLORS["muted"], linestyle=":", linewidth=1)
-    ax.text(-0.35, 11.5, "guessing", color=COLORS["muted"], fontsize=9)
-    ax.set_xticks(range(len(lights)), lights)
-    ax.set(xlabel="exposure", ylabel="accuracy [%], with 95 % interval", ylim=(0, 103))
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 0.12))
-    finish()
-
-
-def error_by_light(ratios: Mapping[str, Sequence[float]], lights: Sequence[str]) -> None:
-    """Draw the signal-to-quantization-noise ratio of the logits against the light.
-
-    Args:
-        ratios: recipe name -> one ratio in decibels per group of images, brightest first.
-        lights: what the groups are called.
-    """
-    lost = ratios["int8"][0] - ratios["int8"][-1]
-    title = f"From light to dark int8's answers lose {lost:.0f} dB: the signal sinks into the noise"
-    figure, ax = new(title=title, height=4.0)
-    places = np.arange(len(lights))
+    _, axis = new(title=title, height=3.6)
+    places = np.arange(len(EDGES) - 1)
+    styles = {"float32": "-", "float16": "--", "int16x8": ":", "input": "-."}
     for name, values in ratios.items():
-        ax.plot(places, values, "o-", color=COLORS[name], label=LABELS[name])
-    # Each group has a quarter of the light of the one before: two bits.
-    rule = ratios["int8"][1] - 2 * 20 * np.log10(2) * (places - 1)
-    ax.plot(places, rule, ":", color=COLORS["muted"], label="6.02 dB for each halving of the light")
-    ax.axhline(0, color=COLORS["error"], linewidth=1)
-    ax.text(places[0], 1.2, "error as large as the signal", color=COLORS["error"], fontsize=9)
-    ax.set_xticks(places, lights)
-    ax.set(xlabel="exposure", ylabel="SQNR of the logits [dB]")
-    ax.set_ylim(min(-6.0, min(ratios["int8"]) - 3), max(map(max, ratios.values())) + 4)
-    figure.legend(loc="outside lower center", ncols=4)
+        color = COLORS.get(name, COLORS["muted"])
+        width = {"float32": 1.5, "float16": 2.5, "int16x8": 4}.get(name, 1.8)
+        label = {"input": "before cleaning"}.get(name, LABELS.get(name, name))
+        axis.plot(places, values, styles.get(name, "o-"), color=color, linewidth=width, label=label)
+    names = [f"{low:g} to {high:g}" for high, low in zip(EDGES[:-1], EDGES[1:], strict=True)]
+    axis.set_xticks(places, names)
+    axis.set(xlabel="loudness of the passage, as a share of the clip's peak")
+    axis.set(ylabel="signal over error [dB]")
+    axis.legend(loc="lower left")
     finish()
 
 
-def levels_by_light(levels: Mapping[str, Sequence[float]], lights: Sequence[str]) -> None:
-    """Draw how many of the integers an image uses, on a logarithmic axis.
+def together(kept: Mapping[str, Sequence[float]], shares: Sequence[float]) -> None:
+    """Draw how well a soft note under a loud one survives.
 
     Args:
-        levels: name -> the median number of different integers per group, brightest first.
-        lights: what the groups are called.
+        kept: name -> signal over quantization error of what the soft note adds, dB, per share.
+        shares: amplitude of the soft note as a share of the loud one's.
     """
-    few = levels["int8, one scale for all"][-1]
-    title = f"With one scale for all, int8 leaves the darkest images {few:.0f} of 256 levels"
-    _, ax = new(title=title, height=3.4)
-    colors = dict(
-        zip(levels, (COLORS["int8"], COLORS["dynamic_range"], COLORS["int16x8"]), strict=True)
-    )
-    for name, counts in levels.items():
-        ax.plot(range(len(lights)), counts, "o-", color=colors[name], label=name)
-    ax.set_yscale("log", base=2)
-    ax.set_xticks(range(len(lights)), lights)
-    ax.set(xlabel="exposure", ylabel="integers that enter\nthe dense layer (median)")
-    ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    ax.legend(loc="lower left")
+    _, axis = new(title="Under a loud note, gain control loses what 16 bits keep", height=3.2)
+    looks = {"int8": COLORS["int8"], "int8, gain control": COLORS["pytorch_dynamic"]}
+    for name, values in kept.items():
+        axis.plot(shares, values, "o-", color=looks.get(name, COLORS["int16x8"]), label=name)
+    axis.axhline(0, color=COLORS["error"], linewidth=1)
+    axis.text(min(shares), 0.8, "error as large as the soft note", color=COLORS["error"])
+    axis.set_xscale("log")
+    axis.invert_xaxis()
+    axis.set(xlabel="amplitude of the soft note, as a share of the loud one's")
+    axis.set(ylabel="soft note over error [dB]")
+    axis.legend(loc="lower left")
     finish()

@@ -1,0 +1,238 @@
+"""Plucked notes that fade, with hiss, and the small network that cleans them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qhelpers import paths
+from qhelpers.progress import progress
+
+if TYPE_CHECKING:
+    import keras
+
+Floats = npt.NDArray[np.float32]
+
+RATE = 8_000
+"""Samples a second."""
+SAMPLES = 2_048
+"""Samples of a clip: about a quarter of a second."""
+EDGES = (1.0, 0.1, 0.03, 0.01, 0.003, 0.001)
+"""Borders of the bands of loudness, as shares of a clip's peak, loudest first."""
+
+_RECIPE = 1  # count it up when sounds or training change: older cached networks are not used
+_HISS = 0.3  # of the local level: about 10 dB below the notes
+_HARMONICS = 5
+_CLIPS, _EPOCHS, _BATCH, _RATE = 1_200, 4, 16, 1e-2
+
+Ranges = Sequence[tuple[Any, Any] | None]
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Sounds, each divided by the peak of its noisy version; all float32 [n, 2048, 1]."""
+
+    noisy: Floats
+    clean: Floats
+    level: Floats
+    """Loudness around each sample: root of the mean square of 65 clean samples."""
+
+
+def pluck(count: int, seed: int) -> Clips:
+    """Make up clips of one to three plucked notes that die away, with hiss that dies with them.
+
+    Args:
+        count: number of clips.
+        seed: the same seed gives the same clips.
+    """
+    rng = np.random.default_rng(seed)
+    time = np.arange(SAMPLES) / RATE
+    clean = np.zeros((count, SAMPLES))
+    for note in range(3):
+        start = rng.uniform(0, 0.01 if note == 0 else 0.06, (count, 1))
+        since = np.maximum(time - start, 0)
+        pitch = 220 * 2 ** rng.uniform(0, 2, (count, 1))
+        fade = rng.uniform(0.02, 0.035, (count, 1))
+        loud = rng.uniform(0.3, 1, (count, 1)) * (note < rng.integers(1, 4, (count, 1)))
+        loud = np.where(note == 0, np.maximum(loud, 0.3), loud)
+        shape = np.minimum(since / 0.002, 1) * np.exp(-since / fade)
+        for k in range(1, _HARMONICS + 1):
+            share = rng.uniform(0.3, 1, (count, 1)) / k
+            clean += loud * share * shape * np.sin(2 * np.pi * k * pitch * since)
+    level = _moving_rms(clean)
+    noisy = clean + _HISS * level * rng.normal(size=clean.shape)
+    peak = np.abs(noisy).max(axis=1, keepdims=True)
+    return Clips(*((x / peak)[..., None].astype(np.float32) for x in (noisy, clean, level)))
+
+
+def _moving_rms(sounds: npt.NDArray[np.float64], width: int = 65) -> npt.NDArray[np.float64]:
+    """Return the root of the mean square of `width` samples around each one."""
+    padded = np.pad(sounds**2, ((0, 0), (width // 2 + 1, width // 2)))
+    sums = np.cumsum(padded, axis=1)
+    means = (sums[:, width:] - sums[:, :-width]) / width
+    return np.sqrt(np.maximum(means, 1e-12))
+
+
+def by_loudness(clips: Clips, cleaned: Floats) -> list[float]:
+    """Return the ratio of signal to error, in decibels, for each band of `EDGES`.
+
+    Args:
+        clips: the sounds.
+        cleaned: [n, 2048, 1], what a network made of them.
+
+    Returns:
+        Per band 10 log10 of the clean signal's energy over the error's, each sample divided by
+        its local level first: a loud passage of a band counts no more than a quiet one.
+    """
+    error = ((cleaned.astype(np.float64) - clips.clean) / clips.level) ** 2
+    signal = (clips.clean.astype(np.float64) / clips.level) ** 2
+    peak = np.abs(clips.clean).max(axis=1, keepdims=True)
+    share = clips.level * np.sqrt(2) / peak
+    bands = [(share < high) & (share >= low) for high, low in itertools.pairwise(EDGES)]
+    return [float(10 * np.log10(signal[b].sum() / error[b].sum())) for b in bands]
+
+
+def trained(network: keras.Model, show: bool = True) -> keras.Model:
+    """Train a network to clean clips, or take its weights from the cache; return it.
+
+    The loss is the absolute error over the local level, so that quiet passages count as much as
+    loud ones.
+
+    Args:
+        network: [n, 2048, 1] in and out; its weights are set in place.
+        show: show a progress bar while it trains.
+    """
+    import keras
+
+    made_by = f"{paths.versions('tensorflow', 'keras', 'numpy')} {_RECIPE} {network.to_json()}"
+    key = hashlib.sha256(made_by.encode()).hexdigest()[:12]
+    path = paths.home() / "models" / f"notes-{key}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            network.set_weights([kept[f"w{i}"] for i in range(len(network.weights))])
+        return network
+    except FileNotFoundError:
+        pass
+    except Exception as error:  # whatever a damaged file makes NumPy or Keras raise
+        print(f"The cached {path.name} is damaged ({type(error).__name__}): retraining.")
+    clips = pluck(_CLIPS, seed=0)
+    keras.utils.set_random_seed(0)
+    falling = keras.optimizers.schedules.CosineDecay(_RATE, _EPOCHS * _CLIPS // _BATCH)
+    network.compile(keras.optimizers.Adam(falling), loss="mae", steps_per_execution=25)
+    with progress(_EPOCHS, "Training on notes", show) as advance:
+        bar = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: advance())
+        network.fit(
+            *(clips.noisy, clips.clean),
+            sample_weight=1 / clips.level[..., 0],
+            epochs=_EPOCHS,
+            batch_size=_BATCH,
+            verbose=0,
+            callbacks=[bar],
+        )
+    stream = io.BytesIO()
+    arrays: dict[str, Any] = {f"w{i}": w for i, w in enumerate(network.get_weights())}
+    np.savez(stream, **arrays)
+    try:
+        paths.write_atomically(path, stream.getvalue())
+    except OSError as error:
+        print(f"The trained network could not be kept ({error}); next time it trains again.")
+    return network
+
+
+def loudness(sounds: Floats, width: int = 129) -> Floats:
+    """Return the root of the mean square of `width` samples around each one, [n, 2048, 1]."""
+    return _moving_rms(sounds[..., 0].astype(np.float64), width)[..., None].astype(np.float32)
+
+
+def activations(
+    kernels: Sequence[Floats],
+    sounds: Floats,
+    rounding: Callable[[int, Floats], Floats] = lambda layer, values: values,
+) -> list[Floats]:
+    """Compute the network in float32, with each activation passed through `rounding`.
+
+    Args:
+        kernels: of its layers, [9, channels in, channels out] each; ReLU behind all but the last.
+        sounds: [n, 2048, 1].
+        rounding: (0 for the input, 1 for the first layer ..., values) -> values.
+
+    Returns:
+        The input and each layer's output, as rounded.
+    """
+    found = [rounding(0, sounds)]
+    for layer, kernel in enumerate(kernels, 1):
+        padded = np.pad(found[-1], ((0, 0), (4, 4), (0, 0)))
+        sums = sum(padded[:, k : k + SAMPLES] @ kernel[k] for k in range(len(kernel)))
+        after = np.maximum(sums, 0) if layer < len(kernels) else sums
+        found.append(rounding(layer, np.asarray(after, np.float32)))
+    return found
+
+
+def to_eight_bits(ranges: Ranges) -> Callable[[int, Floats], Floats]:
+    """Return a rounding for `activations`: 256 levels, for each layer from `low` to `high`.
+
+    Args:
+        ranges: (low, high) of the input and of each layer: numbers, or arrays that fit the values;
+            None leaves that one as it is.
+    """
+
+    def rounding(layer: int, values: Floats) -> Floats:
+        edges = ranges[layer]
+        if edges is None:
+            return values
+        low, high = (np.asarray(edge, np.float64) for edge in edges)
+        low, high = np.minimum(low, 0), np.maximum(high, 0)
+        scale = np.maximum(high - low, 1e-12) / 255
+        zero = np.rint(-low / scale)
+        whole = np.clip(np.rint(values / scale) + zero, 0, 255)
+        return np.asarray((whole - zero) * scale, np.float32)
+
+    return rounding
+
+
+def by_error(values: Floats) -> tuple[float, float]:
+    """Return the range, a share of minimum to maximum, whose 256 levels have the least MSE."""
+    some = values.ravel()[::41]
+    edges = [(some.min() * share, some.max() * share) for share in np.linspace(0.05, 1, 39)]
+    return min(edges, key=lambda e: float(np.square(to_eight_bits([e])(0, some) - some).mean()))
+
+
+def ranges(
+    values: Sequence[Floats], axis: tuple[int, ...] | None = None, percent: float = 100
+) -> list[tuple[Any, Any]]:
+    """Return (low, high) of each array: the percentiles `100 - percent` and `percent`.
+
+    Args:
+        values: activations as `activations` returns them.
+        axis: the axes that share a range; None: all.
+        percent: 100 for minimum and maximum.
+    """
+    kept = axis is not None
+    if percent == 100:
+        return [(v.min(axis, keepdims=kept), v.max(axis, keepdims=kept)) for v in values]
+    ends = (100 - percent, percent)
+    return [
+        tuple(np.percentile(v, end, axis=axis, keepdims=kept) for end in ends)  # type: ignore[misc]
+        for v in values
+    ]
+
+
+def eight_bit_kernels(network: keras.Model) -> list[Floats]:
+    """Return a network's kernels rounded to int8 with a scale per filter, as real values."""
+    kernels = network.get_weights()
+    scales = [np.abs(kernel).max((0, 1)) / 127 for kernel in kernels]
+    return [np.float32(np.rint(k / s) * s) for k, s in zip(kernels, scales, strict=True)]
+
+
+def mu_law(sounds: Floats, mu: int = 255) -> Floats:
+    """Round to 255 levels that lie denser near zero (ITU-T G.711's law, not its segments)."""
+    levels = np.rint(127 * np.log1p(mu * np.abs(sounds)) / np.log1p(mu))
+    real = np.expm1(levels / 127 * np.log1p(mu)) / mu
+    return np.asarray(np.sign(sounds) * real, np.float32)
