@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from qhelpers.lessons.lesson05.notes import EDGES, RATE
+from qhelpers.notebook import journey
 from qhelpers.notebook.style import COLORS, LABELS, finish, new
+
+if TYPE_CHECKING:
+    from qhelpers.tflite.litert import LiteModel
 
 
 def fading(sounds: Mapping[str, npt.NDArray[Any]], tail: int = 1000, zoom: int = 30) -> None:
@@ -36,17 +40,13 @@ def fading(sounds: Mapping[str, npt.NDArray[Any]], tail: int = 1000, zoom: int =
     finish()
 
 
-def by_loudness(
-    ratios: Mapping[str, Sequence[float]],
-    title: str = "int8 loses the quiet end, 16x8 follows float32 to the last",
-) -> None:
+def by_loudness(ratios: Mapping[str, Sequence[float]]) -> None:
     """Draw the ratio of signal to error against the loudness of the passage.
 
     Args:
         ratios: recipe, or "input" -> decibels for each band of `notes.EDGES`, loudest first.
-        title: the figure's message.
     """
-    _, axis = new(title=title, height=3.6)
+    _, axis = new(title="int8 loses the quiet end, 16x8 follows float32 to the last", height=3.6)
     places = np.arange(len(EDGES) - 1)
     styles = {"float32": "-", "float16": "--", "int16x8": ":", "input": "-."}
     for name, values in ratios.items():
@@ -62,22 +62,26 @@ def by_loudness(
     finish()
 
 
-def together(kept: Mapping[str, Sequence[float]], shares: Sequence[float]) -> None:
-    """Draw how well a soft note under a loud one survives.
+def path(one: Mapping[str, Any], total: int, number: int, lite: LiteModel) -> None:
+    """Draw the course's journey for one number of the last layer.
 
     Args:
-        kept: name -> signal over quantization error of what the soft note adds, dB, per share.
-        shares: amplitude of the soft note as a share of the loud one's.
+        one: as `notes.one_number` returns it.
+        total: the sum of its products.
+        number: what the sum becomes.
+        lite: the file.
     """
-    _, axis = new(title="Under a loud note, gain control loses what 16 bits keep", height=3.2)
-    looks = {"int8": COLORS["int8"], "int8, gain control": COLORS["pytorch_dynamic"]}
-    for name, values in kept.items():
-        axis.plot(shares, values, "o-", color=looks.get(name, COLORS["int16x8"]), label=name)
-    axis.axhline(0, color=COLORS["error"], linewidth=1)
-    axis.text(min(shares), 0.8, "error as large as the soft note", color=COLORS["error"])
-    axis.set_xscale("log")
-    axis.invert_xaxis()
-    axis.set(xlabel="amplitude of the soft note, as a share of the loud one's")
-    axis.set(ylabel="soft note over error [dB]")
-    axis.legend(loc="lower left")
-    finish()
+    last = [step for step in lite.operations if step.name == "CONV_2D"][-1]
+    kernel = np.asarray(one["kernel"]).ravel()
+    some = kernel[np.abs(kernel).argsort()[[-1, -5, -20, -60]]]
+    journey.draw(
+        lite.tensors[last.inputs[1]].scales[0] * some.astype(np.float32),
+        [str(weight) for weight in some],
+        products=f"{total:,}",
+        rescaled=f"x {one['multiplier']:.3g}\n= {number:,}",
+        result=f"{number * lite.tensors[last.outputs[0]].scales[0]:.3f}",
+        types={"stored": "int8", "sum": "int64", "rescaled": "int16", "result": "float32"},
+        active=("sum", "rescaled"),
+        title="16x8: weights as in int8, wider sums, finer numbers",
+        color=COLORS["int16x8"],
+    )

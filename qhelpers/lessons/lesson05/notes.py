@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from qhelpers.progress import progress
 
 if TYPE_CHECKING:
     import keras
+
+    from qhelpers.tflite.litert import LiteModel
 
 Floats = npt.NDArray[np.float32]
 
@@ -224,11 +226,86 @@ def ranges(
     ]
 
 
-def eight_bit_kernels(network: keras.Model) -> list[Floats]:
-    """Return a network's kernels rounded to int8 with a scale per filter, as real values."""
-    kernels = network.get_weights()
-    scales = [np.abs(kernel).max((0, 1)) / 127 for kernel in kernels]
-    return [np.float32(np.rint(k / s) * s) for k, s in zip(kernels, scales, strict=True)]
+@dataclass(frozen=True)
+class EightBits:
+    """A network computed in NumPy with int8 weights and 256 levels for each activation."""
+
+    kernels: Sequence[Floats]
+
+    @classmethod
+    def of(cls, network: keras.Model) -> EightBits:
+        """Round a network's kernels to int8 with a scale per filter."""
+        kernels = network.get_weights()
+        scales = [np.abs(kernel).max((0, 1)) / 127 for kernel in kernels]
+        rounded = [np.float32(np.rint(k / s) * s) for k, s in zip(kernels, scales, strict=True)]
+        return cls(rounded)
+
+    def run(self, sounds: Floats, edges: Ranges) -> Floats:
+        """Return [n, 2048, 1] of sounds of that shape, with the given ranges."""
+        return activations(self.kernels, sounds, to_eight_bits(edges))[-1]
+
+    def seen(self, sounds: Floats) -> list[Floats]:
+        """Return the activations on calibration sounds, not rounded."""
+        return activations(self.kernels, sounds)
+
+
+def rivals(
+    network: keras.Model, training: Floats, more: Floats, noisy: Floats
+) -> dict[str, Floats]:
+    """Clean sounds with 256 levels for each activation, their ranges chosen in several ways.
+
+    Args:
+        network: the network.
+        training: [n, 2048, 1], to calibrate on.
+        more: the same, more of them.
+        noisy: [m, 2048, 1], what to clean.
+
+    Returns:
+        Name of the way -> cleaned sounds [m, 2048, 1].
+    """
+    eight = EightBits.of(network)
+    seen = eight.seen(training)
+    plain = ranges(seen)
+    return {
+        "int8 as it is": eight.run(noisy, plain),
+        "3 times the data": eight.run(noisy, ranges(eight.seen(more))),
+        "percentile": eight.run(noisy, ranges(seen, percent=99.9)),
+        "least MSE": eight.run(noisy, [by_error(values) for values in seen]),
+        "per channel": eight.run(noisy, ranges(seen, (0, 1))),
+        "mu-law input": eight.run(mu_law(noisy), [None, *plain[1:]]),
+    }
+
+
+def table(rows: Mapping[str, Sequence[float]]) -> str:
+    """Return ratios by loudness as a text table: name -> decibels per band of `EDGES`."""
+    head = f"{'loudness down to':20}" + "".join(f"{edge:8g}" for edge in EDGES[1:])
+    lines = [f"{name:20}" + "".join(f"{x:8.1f}" for x in row) for name, row in rows.items()]
+    return "\n".join([head, *lines])
+
+
+def one_number(lite: LiteModel, clips: Clips, clip: int) -> dict[str, Any]:
+    """Return what makes one int16 number of the last layer, at a clip's loudest sample.
+
+    Args:
+        lite: a 16x8 file of the network, opened with `keep_tensors`.
+        clips: the sounds.
+        clip: which one.
+
+    Returns:
+        "patch" [9, 16] int16, "kernel" [9, 16] int8, "multiplier", and "expected": the file's own
+        number; as exercise 05.1 takes them.
+    """
+    lite.predict(clips.noisy[clip : clip + 1])
+    last = [step for step in lite.operations if step.name == "CONV_2D"][-1]
+    source, weights = (lite.tensors[i] for i in last.inputs[:2])
+    result = lite.tensors[last.outputs[0]]
+    at = int(np.abs(clips.noisy[clip, 4:-4, 0]).argmax()) + 4
+    return {
+        "patch": lite.value(source.index).reshape(SAMPLES, 16)[at - 4 : at + 5],
+        "kernel": lite.value(weights.index).reshape(9, 16),
+        "multiplier": float(source.scales[0] * weights.scales[0] / result.scales[0]),
+        "expected": int(lite.value(result.index).reshape(SAMPLES)[at]),
+    }
 
 
 def mu_law(sounds: Floats, mu: int = 255) -> Floats:
