@@ -16,11 +16,12 @@ CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cup
         nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \
         nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx triton
 
-.PHONY: help lab run test bench doctor lint lock clean
+.PHONY: help lab run test quick bench doctor lint lock clean
 
 help:
 	@echo "make lab      open the course in JupyterLab"
 	@echo "make test     lint, types, unit tests, and every notebook against its stored outputs"
+	@echo "make quick    lint, types, and the tests that need no framework, in less than a minute"
 	@echo "make run      execute every notebook headless; ends with the scorecard and an HTML copy"
 	@echo "make bench    ratios of time and memory, side by side"
 	@echo "make doctor   is everything here that the course needs?"
@@ -53,6 +54,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+quick: lint
+	$(BIN)/python -m pytest -q $(PARALLEL) loadgroup -m "not framework" tests
 
 test: lint
 	# Two runs: TensorFlow and PyTorch stay out of each other's way.

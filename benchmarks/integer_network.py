@@ -14,14 +14,14 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 from qhelpers import data as digits
 from qhelpers import keras_cnn
-from qhelpers.tflite import litert
+from qhelpers.tflite import conversion, litert
 from qhelpers.tflite.numpy_network import NumpyNetwork
 
 
 def main() -> None:
     data = digits.load(quiet=True)
     model = keras_cnn.trained(data, show=False)
-    content = litert.convert(model, "int8", digits.representative(data.train_images))
+    content = conversion.convert(model, "int8", digits.representative(data.train_images))
     runs = {}
     for engine in ("reference", "xnnpack"):
         runs[engine] = litert.LiteModel(content, engine=engine).run_raw

@@ -167,11 +167,11 @@ def trained(digits: Digits, variant: str = "plain", show: bool = True) -> keras.
         show: show a progress bar while it trains.
 
     Returns:
-        The model, always as read from its file.
+        The model, as read from its file; where no file can be kept, as trained, and one line says
+        so.
 
     Raises:
         ValueError: there is no such variant.
-        PermissionError: the cache cannot be written.
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(VARIANTS)}; got {variant!r}.")
@@ -179,22 +179,31 @@ def trained(digits: Digits, variant: str = "plain", show: bool = True) -> keras.
     made_by = paths.versions("tensorflow", "tensorflow-cpu", "keras")
     recipe = hashlib.sha256(f"{made_by} {_RECIPE}".encode()).hexdigest()[:8]
     path = paths.home() / "models" / f"cnn-{variant}-{digits.key}-{recipe}.keras"
-    if path.exists():
+    if path.exists() and (path.is_dir() or paths.read_if_there(path) is not None):
         try:
             return _read(keras, path, variant)
         except Exception as error:  # whatever a damaged file makes Keras raise
             print(f"The cached model {path.name} is damaged ({type(error).__name__}): retraining.")
-    paths.writable(path.parent)  # better to hear of it before the training
     model = build(use_bias=variant == "plain")
     if variant == "plain":
         train(model, digits.train_images, digits.train_labels, show=show)
     else:
         images, _ = darken(digits.train_images[:_DARK_IMAGES])
         train(model, images, digits.train_labels[: len(images)], show=show)
-    with tempfile.TemporaryDirectory(prefix="qhelpers-") as folder:
-        model.save(Path(folder) / path.name)
-        paths.write_atomically(path, (Path(folder) / path.name).read_bytes())
-    return _read(keras, path, variant)
+    return _read(keras, path, variant) if _keep(model, path) else model
+
+
+def _keep(model: Any, path: Path) -> bool:
+    """Write a model to the cache; say whether it is there. A full disk loses no training."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="qhelpers-") as folder:
+            model.save(Path(folder) / path.name)
+            content = (Path(folder) / path.name).read_bytes()
+    except OSError as error:
+        reason = error.strerror or error
+        print(f"{path.name} could not be kept in {path.parent} ({reason}). The lesson goes on.")
+        return False
+    return paths.keep(path, content)
 
 
 def _read(keras: Any, path: Path, variant: str) -> Any:

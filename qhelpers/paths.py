@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
-import tempfile
+import secrets
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
 _PACKAGE = Path(__file__).resolve().parent
+_ADVICE = "Set QHELPERS_HOME to a folder that you may write to."
 
 
 def clone() -> Path | None:
@@ -24,10 +25,10 @@ def home() -> Path:
     It is `QHELPERS_HOME` if that is set, `generated` in a clone, else the user's cache folder.
 
     Returns:
-        An existing folder.
+        An existing folder, which may be one that others have filled and nobody here may write to.
 
     Raises:
-        PermissionError: the folder cannot be made or written.
+        PermissionError: the folder cannot be made.
     """
     root = clone()
     chosen = os.environ.get("QHELPERS_HOME")
@@ -37,7 +38,7 @@ def home() -> Path:
         folder = root / "generated"
     else:
         folder = user_cache()
-    return writable(folder)
+    return _made(folder)
 
 
 def user_cache() -> Path:
@@ -59,13 +60,17 @@ def writable(folder: Path) -> Path:
     Raises:
         PermissionError: it cannot be made, or nothing can be written into it.
     """
-    advice = "Set QHELPERS_HOME to a folder that you may write to."
+    if not os.access(_made(folder), os.W_OK):
+        raise PermissionError(f"the folder {folder} is not writable. {_ADVICE}")
+    return folder
+
+
+def _made(folder: Path) -> Path:
+    """Make `folder` if it is missing and return it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PermissionError(f"cannot make the folder {folder}: {error}. {advice}") from error
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(f"the folder {folder} is not writable. {advice}")
+        raise PermissionError(f"cannot make the folder {folder}: {error}. {_ADVICE}") from error
     return folder
 
 
@@ -82,16 +87,50 @@ def write_atomically(path: Path, content: bytes) -> Path:
     Raises:
         PermissionError: the folder is not writable.
     """
-    writable(path.parent)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    part = writable(path.parent) / f".{path.name}.{secrets.token_hex(8)}.part"
     try:
-        with os.fdopen(descriptor, "wb") as stream:
+        # Not `tempfile`: its files are for their owner only, whatever the umask says.
+        with part.open("xb") as stream:
             stream.write(content)
-        Path(name).replace(path)
+        part.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
     return path
+
+
+def keep(path: Path, content: bytes) -> bool:
+    """Write to a cache as `write_atomically` does; where that fails, say so and go on.
+
+    Args:
+        path: the file.
+        content: the bytes.
+
+    Returns:
+        True where the file is there now. False on a full disk or in a folder that cannot be
+        written; one line has been printed.
+    """
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        print(f"{path.name} could not be kept in {path.parent} ({reason}). The lesson goes on.")
+        return False
+    return True
+
+
+def read_if_there(path: Path) -> bytes | None:
+    """Return a cached file's bytes; None where it is missing.
+
+    None also where it is there and cannot be read; then one line has been printed.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        print(f"{path} is there and cannot be read ({error.strerror or error}): not used.")
+        return None
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -20,11 +22,28 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if collection_path.name == "with_torch" and not named else None
 
 
+FRAMEWORKS = re.compile(
+    r"^\s*(?:from|import) .*\b(?:keras|keras_cnn|tensorflow|torch|tflite|pytorch|ai_edge_litert"
+    r"|all_models|comparison|run_notebooks|one_layer|nbclient)\b",
+    re.MULTILINE,
+)
+
+
+@functools.cache
+def needs_framework(path: Path) -> bool:
+    """Say whether a file's tests import a framework, or start kernels that do."""
+    if path.name == "test_notebooks.py":  # reads the stored files
+        return False
+    return FRAMEWORKS.search(path.read_text(encoding="utf-8")) is not None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file's tests in one process, for the fixtures they share; notebooks go alone."""
     for item in items:
         if item.path.name != "test_notebooks_alone.py":
             item.add_marker(pytest.mark.xdist_group(item.path.name))
+        if item.path.suffix == ".py" and needs_framework(item.path):
+            item.add_marker(pytest.mark.framework)
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from qhelpers import data as digits
-from qhelpers import download, mnist, paths
+from qhelpers import paths
 
 REAL = os.environ.get("QHELPERS_DATA_DIR")
 SHAPES = ((6, 28, 28), (6,), (4, 28, 28), (4,))
@@ -52,7 +52,7 @@ def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("QHELPERS_OFFLINE", raising=False)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(mnist, "MIRRORS", ("http://127.0.0.1:9/",))
+    monkeypatch.setattr(digits, "MIRRORS", ("http://127.0.0.1:9/",))
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Small:
     result = Small()
     random = np.random.default_rng(1)
     files = []
-    for shape, real in zip(SHAPES, mnist.FILES, strict=True):
+    for shape, real in zip(SHAPES, digits.FILES, strict=True):
         array = random.integers(0, 10 if len(shape) == 1 else 256, shape, np.uint8)
         plain = idx(array)
         packed = gzip.compress(plain, mtime=0)
@@ -68,8 +68,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Small:
         result.packed[real.name] = packed
         result.plain[real.name.removesuffix(".gz")] = plain
         shas = [hashlib.sha256(content).hexdigest() for content in (packed, plain)]
-        files.append(mnist.File(real.name, len(packed), shas[0], shas[1], shape))
-    monkeypatch.setattr(mnist, "FILES", tuple(files))
+        files.append(digits.File(real.name, len(packed), shas[0], shas[1], shape))
+    monkeypatch.setattr(digits, "FILES", tuple(files))
     return result
 
 
@@ -83,6 +83,7 @@ class Mirror:
     cut: bool = False  # hang up in the middle of each file but the smallest
     page: bytes = b""  # send this instead of every file
     silent: bool = False  # accept, and never answer
+    slow: bool = False  # send a byte now and then
 
 
 @pytest.fixture
@@ -103,6 +104,11 @@ def mirror(small: Small, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
             self.end_headers()
             smallest = min(len(content) for content in state.files.values())
             end = len(content) // 2 if state.cut and len(content) > smallest else len(content)
+            if state.slow and len(content) > smallest:
+                for byte in content[:end]:
+                    self.wfile.write(bytes([byte]))
+                    if stop.wait(0.05):
+                        return
             self.wfile.write(content[:end])
 
         def log_message(self, *_: Any) -> None:
@@ -112,7 +118,7 @@ def mirror(small: Small, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     state.url = f"http://127.0.0.1:{server.server_port}/"
-    monkeypatch.setattr(mnist, "MIRRORS", (state.url,))
+    monkeypatch.setattr(digits, "MIRRORS", (state.url,))
     yield state
     stop.set()
     server.shutdown()
@@ -161,7 +167,7 @@ def test_packed_and_plain_files_may_be_mixed(
     folder = small.write(small.write(tmp_path, packed=False))
     monkeypatch.setenv("QHELPERS_DATA_DIR", str(folder))
     keys = {digits.load(quiet=True).key}
-    (folder / mnist.FILES[0].name).unlink()
+    (folder / digits.FILES[0].name).unlink()
     keys.add(digits.load(quiet=True).key)
     assert len(keys) == 1
 
@@ -187,7 +193,7 @@ def test_missing_file_is_named(
     small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small.write(tmp_path)
-    (tmp_path / mnist.FILES[1].name).unlink()
+    (tmp_path / digits.FILES[1].name).unlink()
     monkeypatch.setenv("QHELPERS_DATA_DIR", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"there is no train-labels-idx1-ubyte\.gz in it"):
         digits.load()
@@ -212,7 +218,7 @@ def test_damaged_file_is_named_with_both_checksums(
     words: str,
 ) -> None:
     small.write(tmp_path, packed)
-    file = mnist.FILES[2]
+    file = digits.FILES[2]
     path = tmp_path / (file.name if packed else file.name.removesuffix(".gz"))
     path.write_bytes(damage(path.read_bytes()))
     monkeypatch.setenv("QHELPERS_DATA_DIR", str(tmp_path))
@@ -246,17 +252,17 @@ def test_download_fills_the_cache_once(
 
 def test_only_missing_files_are_downloaded(small: Small, mirror: Mirror) -> None:
     small.write(paths.data_cache())
-    missing = mnist.FILES[0].name
+    missing = digits.FILES[0].name
     (paths.data_cache() / missing).unlink()
     assert same(digits.load(quiet=True), small)
-    assert set(mirror.asked) == {missing, min(mnist.FILES, key=lambda f: f.packed_size).name}
+    assert set(mirror.asked) == {missing, min(digits.FILES, key=lambda f: f.packed_size).name}
 
 
 def test_damaged_file_in_the_cache_is_replaced(
     small: Small, mirror: Mirror, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small.write(paths.data_cache())
-    file = mnist.FILES[0]
+    file = digits.FILES[0]
     (paths.data_cache() / file.name).write_bytes(small.packed[file.name][:-5])
     assert same(digits.load(), small)
     out = capsys.readouterr().out
@@ -271,7 +277,7 @@ def test_damaged_file_in_the_cache_is_not_used_offline(
     monkeypatch.setenv("QHELPERS_OFFLINE", "1")
     small.write(paths.data_cache())
     assert same(digits.load(quiet=True), small)
-    name = mnist.FILES[0].name
+    name = digits.FILES[0].name
     (paths.data_cache() / name).write_bytes(b"garbage")
     assert digits.load(quiet=True).name == "builtin"
     assert f"Removed from the cache: {name}" in capsys.readouterr().out
@@ -282,7 +288,7 @@ def test_damaged_file_in_the_cache_is_not_used_offline(
 def test_second_mirror_steps_in_for_the_first(
     small: Small, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mnist, "MIRRORS", ("http://127.0.0.1:9/", mirror.url))
+    monkeypatch.setattr(digits, "MIRRORS", ("http://127.0.0.1:9/", mirror.url))
     assert same(digits.load(quiet=True), small)
 
 
@@ -299,7 +305,7 @@ def test_interrupted_download_is_never_used(
 
 
 def test_other_bytes_of_the_right_length_are_never_used(small: Small, mirror: Mirror) -> None:
-    name = mnist.FILES[2].name
+    name = digits.FILES[2].name
     mirror.files = dict(small.packed)
     mirror.files[name] = bytes(len(small.packed[name]))
     assert digits.load(quiet=True).name == "builtin"
@@ -316,8 +322,8 @@ def test_log_in_page_is_no_mirror(mirror: Mirror, capsys: pytest.CaptureFixture[
 def test_silent_network_is_given_up_in_time(
     mirror: Mirror, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert download.PROBE_SECONDS < 9  # leaves a second for the rest
-    monkeypatch.setattr(download, "PROBE_SECONDS", 0.5)
+    assert digits.PROBE_SECONDS < 9  # leaves a second for the rest
+    monkeypatch.setattr(digits, "PROBE_SECONDS", 0.5)
     mirror.silent = True
     begin = time.monotonic()
     assert digits.load().name == "builtin"
@@ -325,13 +331,82 @@ def test_silent_network_is_given_up_in_time(
     assert "(no network)" in capsys.readouterr().out
 
 
+def test_slow_download_has_a_limit_in_all(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert digits.DOWNLOAD_SECONDS == 60
+    monkeypatch.setattr(digits, "DOWNLOAD_SECONDS", 1.5)
+    mirror.slow = True
+    begin = time.monotonic()
+    assert digits.load().name == "builtin"
+    assert time.monotonic() - begin < 4
+    out = capsys.readouterr().out
+    assert "(it takes longer than 2 s): the built-in digits are used" in out
+    assert "QHELPERS_OFFLINE=1" in out
+
+
+def test_no_network_costs_once_a_day(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(digits, "PROBE_SECONDS", 0.3)
+    mirror.silent = True
+    assert digits.load(quiet=True).name == "builtin"
+    asked = len(mirror.asked)
+    mirror.silent = False
+    assert digits.load(quiet=True).name == "builtin"
+    assert len(mirror.asked) == asked
+    assert "earlier today" in capsys.readouterr().out
+    (kept,) = paths.home().glob("no-network-today")
+    kept.write_text("2020-01-01")
+    assert digits.load(quiet=True).name == "mnist"
+
+
+def test_relative_folder_counts_from_the_clone_and_from_where_jupyter_started(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small.write(tmp_path / "data")
+    clone, start = tmp_path / "clone", tmp_path / "start"
+    for folder in (clone / "notebooks", start):
+        folder.mkdir(parents=True)
+    monkeypatch.chdir(clone / "notebooks")
+    monkeypatch.setenv("QHELPERS_DATA_DIR", "../data")
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        digits.load()
+    monkeypatch.setenv("PWD", str(start))
+    assert same(digits.load(quiet=True), small)
+    monkeypatch.delenv("PWD")
+    monkeypatch.setattr(paths, "clone", lambda: clone)
+    assert same(digits.load(quiet=True), small)
+
+
+def test_file_that_cannot_be_read_is_said_so(
+    small: Small,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    small.write(paths.data_cache())
+    small.write(tmp_path / "data")
+    monkeypatch.setenv("QHELPERS_OFFLINE", "1")
+
+    def refuse(path: Path) -> bytes:  # root may read everything
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert digits.load(quiet=True).name == "builtin"
+    assert capsys.readouterr().out.count("is there and cannot be read") == 4
+    monkeypatch.setenv("QHELPERS_DATA_DIR", str(tmp_path / "data"))
+    with pytest.raises(PermissionError, match=r"gz is there and cannot be read.*chmod"):
+        digits.load()
+
+
 def test_names_that_do_not_resolve_are_given_up_in_time(
     small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "PROBE_SECONDS", 0.5)
+    monkeypatch.setattr(digits, "PROBE_SECONDS", 0.5)
     hang = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: hang.wait(20))
-    monkeypatch.setattr(mnist, "MIRRORS", ("http://mirror.invalid/",))
+    monkeypatch.setattr(digits, "MIRRORS", ("http://mirror.invalid/",))
     begin = time.monotonic()
     assert digits.load(quiet=True).name == "builtin"
     assert time.monotonic() - begin < 5
@@ -354,20 +429,20 @@ def test_cache_that_cannot_be_written_is_no_obstacle(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("QHELPERS_HOME", str(tmp_path / "file"))
     assert same(digits.load(), small)
-    assert "Could not keep train-images-idx3-ubyte.gz in the cache" in capsys.readouterr().out
+    assert "train-images-idx3-ubyte.gz could not be kept in" in capsys.readouterr().out
 
 
 FILL = """
 import sys
-from qhelpers import data as digits, mnist
-mnist.MIRRORS = (sys.argv[1],)
-mnist.FILES = tuple(mnist.File(*file) for file in eval(sys.argv[2]))
+from qhelpers import data as digits
+digits.MIRRORS = (sys.argv[1],)
+digits.FILES = tuple(digits.File(*file) for file in eval(sys.argv[2]))
 print(digits.load(quiet=True).source)
 """
 
 
 def test_two_processes_fill_the_cache_at_once(small: Small, mirror: Mirror) -> None:
-    files = repr([(f.name, f.packed_size, f.packed_sha, f.sha, f.shape) for f in mnist.FILES])
+    files = repr([(f.name, f.packed_size, f.packed_sha, f.sha, f.shape) for f in digits.FILES])
     command = [sys.executable, "-c", FILL, mirror.url, files]
     root = Path(digits.__file__).parents[1]
     both = [subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE) for _ in range(2)]

@@ -27,12 +27,12 @@ def test_this_environment_is_fine(capsys: pytest.CaptureFixture[str], own_home: 
 def test_one_bad_line_fails_the_report(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bad = doctor.Check("something", False, "broken", "mend it")
+    bad = doctor.Check("something", False, "broken", "fix it")
     monkeypatch.setattr(doctor, "checks", lambda: iter([doctor.Check("x", True, "1"), bad]))
     assert main.main(["doctor"]) == 1
     out = capsys.readouterr().out
-    assert "FAIL  something          broken\n      -> mend it" in out
-    assert "Mend the lines" in out
+    assert "FAIL  something          broken\n      -> fix it" in out
+    assert "Fix the lines" in out
 
 
 @pytest.mark.parametrize(

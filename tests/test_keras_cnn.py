@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -227,6 +228,31 @@ def test_unwritable_cache_is_said_before_training(
     monkeypatch.setattr(keras_cnn, "train", None)
     with pytest.raises(PermissionError, match="Set QHELPERS_HOME"):
         keras_cnn.trained(data)
+
+
+@pytest.mark.parametrize("what", ["full disk", "folder"])
+def test_a_model_that_cannot_be_kept_is_not_lost(
+    data: digits.Digits,
+    quick: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    what: str,
+) -> None:
+    good = keras_cnn.trained(data)
+    (path,) = models()
+    path.unlink()
+    if what == "folder":
+        path.mkdir()
+    else:
+
+        def full(*_: Any) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(keras_cnn.paths, "write_atomically", full)
+    assert equal(keras_cnn.trained(data), good)
+    out = capsys.readouterr().out
+    assert f"{path.name} could not be kept in {path.parent}" in out
+    assert ("is damaged" in out) == (what == "folder")
 
 
 def test_unknown_variant_is_refused(data: digits.Digits) -> None:

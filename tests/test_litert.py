@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from qhelpers import paths
-from qhelpers.tflite import litert, silence
+from qhelpers.tflite import conversion, litert, silence
+from qhelpers.tflite.file import TensorInfo, TfliteFile
 
 SHAPE = (8, 8)
 
@@ -47,11 +48,13 @@ def images() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def files(keras_model: Any, images: np.ndarray) -> dict[str, bytes]:
-    return {recipe: litert.convert(keras_model, recipe, images) for recipe in litert.RECIPES}
+    return {
+        recipe: conversion.convert(keras_model, recipe, images) for recipe in conversion.RECIPES
+    }
 
 
 @pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")
-@pytest.mark.parametrize("recipe", litert.RECIPES)
+@pytest.mark.parametrize("recipe", conversion.RECIPES)
 def test_same_bytes_as_the_converter_called_plainly(
     recipe: str, files: dict[str, bytes], keras_model: Any, images: np.ndarray
 ) -> None:
@@ -91,7 +94,7 @@ def test_conversion_is_quiet(
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        content = litert.convert(keras_model, "int8", images)
+        content = conversion.convert(keras_model, "int8", images)
         litert.LiteModel(content).predict(images)
         litert.LiteModel(content, "reference", keep_tensors=True).predict(images)
     assert capfd.readouterr() == ("", "")
@@ -129,13 +132,13 @@ def test_unusable_representative_images(
     recipe: str, images: np.ndarray | None, message: str, keras_model: Any
 ) -> None:
     with pytest.raises(ValueError, match=r"representative images must be float32 in \[0, 1\]") as e:
-        litert.convert(keras_model, recipe, images)
+        conversion.convert(keras_model, recipe, images)
     assert e.match(message)
 
 
 def test_unknown_recipe(keras_model: Any) -> None:
     with pytest.raises(ValueError, match="unknown recipe 'int4'; choose one of float32, "):
-        litert.convert(keras_model, "int4")
+        conversion.convert(keras_model, "int4")
 
 
 def _with(operation: Any) -> Any:
@@ -162,8 +165,8 @@ def test_operation_that_a_recipe_cannot_hold(
     import tensorflow as tf
 
     model = _with(getattr(tf.math, operation))
-    with pytest.raises(litert.ConversionError, match=f"{recipe}.*the operation {name}. ") as e:
-        litert.convert(model, recipe, images)
+    with pytest.raises(conversion.ConversionError, match=f"{recipe}.*the operation {name}. ") as e:
+        conversion.convert(model, recipe, images)
     assert isinstance(e.value, ValueError)
     assert ("float16" in str(e.value)) == (recipe == "int8")
 
@@ -176,12 +179,12 @@ def test_missing_framework_names_the_extra(
 
     monkeypatch.setattr(paths.importlib, "import_module", missing)
     with pytest.raises(ImportError, match=r"\.\[tensorflow\]"):
-        litert.convert(keras_model, "float32")
+        conversion.convert(keras_model, "float32")
     with pytest.raises(ImportError, match=r"\.\[litert\]"):
         litert.LiteModel(files["float32"])
 
 
-@pytest.mark.parametrize("recipe", litert.RECIPES)
+@pytest.mark.parametrize("recipe", conversion.RECIPES)
 @pytest.mark.parametrize("engine", ["xnnpack", "reference"])
 def test_predictions_are_close_to_keras(
     recipe: str, engine: str, files: dict[str, bytes], keras_model: Any, images: np.ndarray
@@ -220,7 +223,7 @@ def test_a_fixed_batch_works_too(images: np.ndarray) -> None:
 
     layers = [keras.layers.Flatten(), keras.layers.Dense(10, name="logits")]
     fixed = keras.Sequential([keras.Input(batch_shape=(8, *SHAPE), name="image"), *layers])
-    model = litert.LiteModel(litert.convert(fixed, "float32"))
+    model = litert.LiteModel(conversion.convert(fixed, "float32"))
     weights = [np.asarray(w) for w in fixed.weights]
     expected = images.reshape(len(images), -1) @ weights[0] + weights[1]
     np.testing.assert_allclose(model.predict(images), expected, atol=1e-5)
@@ -380,7 +383,9 @@ def _with_input(dtype: type, scale: float, zero_point: int) -> litert.LiteModel:
     model = object.__new__(litert.LiteModel)
     scales, zero_points = np.array([scale], np.float32), np.array([zero_point])
     model.inputs = [
-        litert.TensorInfo(0, "image", (1, 8), np.dtype(dtype), scales, zero_points, None)
+        TensorInfo(
+            0, "image", (1, 8), np.dtype(dtype), scales, zero_points, None, np.dtype(dtype).name
+        )
     ]
     return model
 
@@ -427,3 +432,42 @@ def test_quiet_works_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None
     with contextlib.redirect_stdout(stream), silence.quiet():
         print("hidden")
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("recipe", conversion.RECIPES)
+def test_the_reader_says_what_the_interpreter_says(recipe: str, files: dict[str, bytes]) -> None:
+    model = litert.LiteModel(files[recipe], "reference")
+    interpreter = model._interpreter
+    details = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
+    assert list(details)[: len(model.tensors)] == [info.index for info in model.tensors]
+    for info in model.tensors:
+        theirs = details[info.index]
+        parameters = theirs["quantization_parameters"]
+        assert (info.name, info.dtype) == (theirs["name"], theirs["dtype"])
+        np.testing.assert_array_equal(info.scales, parameters["scales"])
+        np.testing.assert_array_equal(info.zero_points, parameters["zero_points"])
+        assert info.axis in (None, parameters["quantized_dimension"])
+    for info in model.constants():
+        np.testing.assert_array_equal(model.value(info.index), interpreter.get_tensor(info.index))
+    theirs = [(o["op_name"], *o["inputs"], *o["outputs"]) for o in interpreter._get_ops_details()]
+    assert [(o.name, *o.inputs, *o.outputs) for o in model.operations] == theirs
+
+
+def test_four_bit_weights_are_unpacked_and_called_so() -> None:
+    import one_layer
+
+    values = np.array([[1, -2, 7], [-8, 0, 3]], np.int8)
+    packed = np.array([0xE1, 0x87, 0x30], np.uint8)
+    tensors = one_layer.Tensor("x", 0.1, shape=(1, 3)), one_layer.Tensor("y", 0.1, shape=(1, 2))
+    weights = one_layer.Tensor("w", [0.1], values=values)
+    content = one_layer.dense(tensors[0], weights, None, tensors[1])
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    stored = model.subgraphs[0].tensors[1]
+    stored.type = one_layer.schema.TensorType.INT4
+    model.buffers[stored.buffer].data = packed
+    file = TfliteFile(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
+    np.testing.assert_array_equal(file.value("w"), values)
+    assert file.stored().startswith("int4 weights")
+    assert file.stored_bytes() == {"int4": 3}

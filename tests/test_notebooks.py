@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import reading_time
 from course_files import (
+    GUARDS,
     NAMES,
     ROOT,
     code_cells,
@@ -17,8 +21,9 @@ from course_files import (
     read,
     tags,
 )
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from qhelpers.cli import fork
+from qhelpers.cli import fork, run_notebooks
 
 ROOMS = [
     "## You will",
@@ -41,19 +46,100 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 each = pytest.mark.parametrize("name", NAMES)
 
 
-def test_the_ten_lessons_are_there() -> None:
-    assert NAMES == [
-        "00_start_here",
-        "01_float32",
-        "02_dynamic_range",
-        "03_full_integer",
-        "04_float16",
-        "05_int16x8",
-        "06_pytorch_static",
-        "07_quantization_aware_training",
-        "08_below_eight_bits",
-        "09_choosing",
+WALK = [
+    "00_start_here",
+    "01_float32",
+    "02_dynamic_range",
+    "03_full_integer",
+    "04_float16",
+    "05_int16x8",
+    "06_pytorch_static",
+    "07_quantization_aware_training",
+    "08_below_eight_bits",
+    "09_choosing",
+]
+DIVES = ["20_litert_engines", "21_order_of_sums", "22_pytorch_engines"]
+# The lesson that first shows a row of the scorecard.
+ROWS = {
+    "dynamic_range": 2,
+    "int8": 3,
+    "float16": 4,
+    "int16x8": 5,
+    "PyTorch": 6,
+    "int4": 8,
+}
+
+
+def test_the_lessons_are_there() -> None:
+    assert NAMES[: len(WALK)] == WALK
+    assert set(NAMES) <= {*WALK, *DIVES}
+
+
+@each
+def test_a_lesson_takes_the_time_that_it_announces(name: str) -> None:
+    notebook = read(name)
+    said = reading_time.announced(notebook)
+    assert reading_time.minutes(notebook) <= said <= reading_time.MINUTES[name[:2]]
+
+
+def test_the_reading_time_is_the_formula() -> None:
+    drawn = new_output("display_data", {"image/png": "", "text/plain": "a figure"})
+    cells = [
+        new_markdown_cell("word " * 200 + "<details>folded away " + "word " * 99 + "</details>"),
+        new_code_cell("a = 1\n\n" * 12, outputs=[drawn]),
+        new_code_cell("answer = ...", outputs=[]),
     ]
+    found = reading_time.minutes(new_notebook(cells=cells))
+    assert found == pytest.approx(1 + 1 + 0.7 + 4 + 1 / 12)
+
+
+@each
+def test_twelve_claims_at_most(name: str) -> None:
+    assert run_notebooks.count_claims(read(name)) <= 12
+
+
+@each
+def test_three_exercises(name: str) -> None:
+    exercises = [cell for cell in code_cells(read(name)) if "exercise" in tags(cell)]
+    assert len(exercises) == 3
+    assert all("answer = ..." in cell.source for cell in exercises)
+
+
+@each
+def test_no_line_is_wider_than_a_page(name: str) -> None:
+    wide = []
+    for cell in code_cells(read(name)):
+        shown = [cell.source, printed(cell)]
+        for output in cell.outputs:
+            data = output.get("data", {})
+            if set(data) == {"text/plain"}:
+                shown.append(data["text/plain"])
+        wide += [line for text in shown for line in text.splitlines() if len(line) > 78]
+    assert not wide
+
+
+@each
+def test_a_scorecard_holds_no_row_of_a_later_lesson(name: str) -> None:
+    number = int(name[:2])
+    for cell in code_cells(read(name)):
+        for call in re.findall(r"scorecard\.(?:lesson|Scorecard\.load)\((?s:.*)", cell.source):
+            numbers = re.findall(r"upto=(\d+)", call)
+            assert numbers == [str(number)], cell.source
+        for output in cell.outputs:
+            text = output.get("data", {}).get("text/plain", "")
+            if text.startswith("model ") and "flips" in text:
+                assert max(map(len, text.splitlines())) <= 78
+                for line in text.splitlines()[2:]:
+                    for start, lesson in ROWS.items():
+                        assert lesson <= number or not line.startswith(start), line
+
+
+@pytest.mark.parametrize("path", sorted(GUARDS.glob("*.py")), ids=lambda path: path.stem)
+def test_guards_are_asserts_of_an_existing_lesson(path: Path) -> None:
+    assert path.stem.removeprefix("lesson") in {name[:2] for name in NAMES}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert any(isinstance(node, ast.Assert) for node in ast.walk(tree))
+    assert all(node.msg is not None for node in ast.walk(tree) if isinstance(node, ast.Assert))
 
 
 @each
@@ -116,12 +202,18 @@ def test_every_code_cell_was_executed_in_order(name: str) -> None:
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
 
 
+def measures(cell: Any) -> bool:
+    """Say whether a cell's output holds a claim or a number."""
+    texts = [o.get("data", {}).get("text/plain", "") for o in cell.outputs]
+    return any("✓ " in text or re.search(r"\d", text) for text in [printed(cell), *texts])
+
+
 @each
-def test_every_code_cell_is_compared_or_holds_a_claim_or_figure(name: str) -> None:
+def test_every_code_cell_is_compared_or_shows_something_measured(name: str) -> None:
     unchecked = [
         cell.source
         for cell in code_cells(read(name))
-        if "nbval-ignore-output" in tags(cell) and "✓ " not in printed(cell) and not draws(cell)
+        if "nbval-ignore-output" in tags(cell) and not draws(cell) and not measures(cell)
     ]
     assert not unchecked
     assert not [c.source for c in code_cells(read(name)) if "nbval-skip" in tags(c)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from course_files import NAMES, ROOT, printed, read, tags
+from course_files import GUARDS, NAMES, ROOT, printed, read, tags
 from nbformat.v4 import new_code_cell
 
 from qhelpers.cli import run_notebooks
@@ -90,6 +90,9 @@ def test_alone_with_exercises_solved_and_missed(name: str, offline: Path) -> Non
                 " digits.representative(data.train_images))"
             )
         )
+    guards = GUARDS / f"lesson{number}.py"
+    if guards.is_file():
+        notebook.cells.append(new_code_cell(guards.read_text(encoding="utf-8")))
     error, peak = run_notebooks.execute(notebook, offline, name)
     assert error is None
     for cell, mark, hint in expected:

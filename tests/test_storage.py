@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -80,6 +81,36 @@ def test_a_written_file_replaces_the_old_one(tmp_path: Path) -> None:
     paths.write_atomically(path, b"new")
     assert path.read_bytes() == b"new"
     assert stat.S_ISREG(path.stat().st_mode)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are Unix's")
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_files_honour_the_umask(tmp_path: Path, mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        path = paths.write_atomically(tmp_path / "a", b"for all learners")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_a_full_disk_is_said_and_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(self: Path, mode: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert paths.keep(tmp_path / "a" / "model.bin", b"old")
+    monkeypatch.setattr(Path, "open", full)
+    assert not paths.keep(tmp_path / "a" / "model.bin", b"new")
+    out = capsys.readouterr().out
+    assert f"model.bin could not be kept in {tmp_path / 'a'} (No space left on device)" in out
+    monkeypatch.undo()
+    assert paths.read_if_there(tmp_path / "a" / "model.bin") == b"old"
+    assert paths.read_if_there(tmp_path / "b") is None
+    assert capsys.readouterr().out == ""
+    assert paths.read_if_there(tmp_path / "a") is None
+    assert "is there and cannot be read" in capsys.readouterr().out
 
 
 def test_a_missing_framework_names_the_extra() -> None:

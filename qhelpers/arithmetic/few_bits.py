@@ -11,12 +11,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qhelpers.arithmetic import affine
+from qhelpers.arithmetic import affine, ranges
 
 Floats = NDArray[np.float64]
 Per = Literal["tensor", "channel"] | int
 
-_CANDIDATES = 50  # clipping points that `by_mse` tries for each row
 _ROUNDS = 100  # of k-means; it mostly settles after fewer
 
 
@@ -60,39 +59,17 @@ def by_max(cut: ArrayLike, bits: int) -> affine.QuantParams:
         cut: real numbers [rows, n].
         bits: 2 to 16. The integers are symmetric: -7 to 7 for 4 bits, -1 to 1 for 2.
     """
-    return affine.choose_per_channel(cut, axis=0, bits=bits)
+    return ranges.by_minmax(cut, bits, axis=0, symmetric=True)
 
 
 def by_percentile(cut: ArrayLike, bits: int, percent: float) -> affine.QuantParams:
-    """Choose each row's scale so that `percent` of its magnitudes fit; the rest is clipped.
-
-    Args:
-        cut: real numbers [rows, n].
-        bits: as in `by_max`.
-        percent: above 0, 100 at most.
-
-    Raises:
-        ValueError: `percent` is out of range.
-    """
-    if not 0 < percent <= 100:
-        raise ValueError(f"percent must be above 0 and 100 at most; got {percent}.")
-    return _clipped_at(np.percentile(np.abs(np.asarray(cut, np.float64)), percent, axis=1), bits)
+    """Choose each row's scale so that `percent` of its magnitudes fit: `ranges.by_percentile`."""
+    return ranges.by_percentile(cut, bits, percent, axis=0, symmetric=True)
 
 
 def by_mse(cut: ArrayLike, bits: int) -> affine.QuantParams:
-    """Choose each row's scale so that the mean squared error is smallest.
-
-    Tries clipping points from 2 % to 100 % of the row's largest magnitude.
-
-    Args:
-        cut: real numbers [rows, n].
-        bits: as in `by_max`.
-    """
-    real = np.asarray(cut, np.float64)
-    largest = np.abs(real).max(axis=1)
-    shares = np.arange(1, _CANDIDATES + 1) / _CANDIDATES
-    errors = [np.add(*squared_errors(real, bits, share * largest)) for share in shares]
-    return _clipped_at(shares[np.argmin(errors, axis=0)] * largest, bits)
+    """Choose each row's scale so that the mean squared error is smallest: `ranges.by_mse`."""
+    return ranges.by_mse(cut, bits, axis=0, symmetric=True)
 
 
 def squared_errors(cut: ArrayLike, bits: int, clip: ArrayLike) -> tuple[Floats, Floats]:
@@ -108,16 +85,12 @@ def squared_errors(cut: ArrayLike, bits: int, clip: ArrayLike) -> tuple[Floats, 
         outside add to the row's mean squared error.
     """
     real = np.asarray(cut, np.float64)
-    params = _clipped_at(np.asarray(clip, np.float64), bits)
+    ends = np.asarray(clip, np.float64)[:, None]
+    params = affine.choose_per_channel(ends, axis=0, bits=bits)
     squares = (real - affine.fake_quantize(real, params)) ** 2
     inside = np.abs(real) <= np.asarray(params.scale)[:, None] * params.qmax
     count = real.shape[1]
     return (squares * inside).sum(axis=1) / count, (squares * ~inside).sum(axis=1) / count
-
-
-def _clipped_at(clip: Floats, bits: int) -> affine.QuantParams:
-    """Return symmetric parameters for ranges from -clip to clip, [rows]."""
-    return affine.choose_per_channel(clip[:, None], axis=0, bits=bits)
 
 
 def ternary(cut: ArrayLike) -> tuple[NDArray[np.int8], affine.QuantParams]:

@@ -89,47 +89,6 @@ def fields16(x: float) -> Fields:
     return _fields(x, np.dtype(np.float16))
 
 
-def next_up(x: ArrayLike, dtype: DTypeLike = np.float32) -> Any:
-    """Return the smallest representable number above each number.
-
-    Args:
-        x: numbers of any shape; rounded to `dtype` first.
-        dtype: float32 or float16.
-
-    Returns:
-        The same shape, of type `dtype`. Infinity and NaN stay what they are.
-    """
-    values, form = _rounded(x, dtype)
-    bits = values.view(form.unsigned)
-    one = form.unsigned.type(1)
-    sign_bit = form.unsigned.type(1 << (form.width - 1))
-    # Read as integers, positive floats count upwards and negative floats downwards. Wherever that
-    # wraps, at minus zero, the answer is the smallest subnormal.
-    up = np.where(bits & sign_bit, bits - one, bits + one)
-    up = np.where(bits == sign_bit, one, up)
-    stays = np.isnan(values) | (values == np.inf)
-    return np.where(stays, bits, up).astype(form.unsigned).view(values.dtype)[()]
-
-
-def spacing(x: ArrayLike, dtype: DTypeLike = np.float32) -> Any:
-    """Return the gap between neighbouring numbers at the magnitude of each number.
-
-    Args:
-        x: numbers of any shape; rounded to `dtype` first.
-        dtype: float32 or float16.
-
-    Returns:
-        The same shape, of type `dtype`: 2^(power - fraction bits), never negative. NaN for infinity
-        and NaN.
-    """
-    values, form = _rounded(x, dtype)
-    _, exponent, _ = _split(values.view(form.unsigned), form)
-    # Subnormals (stored exponent 0) lie as densely as the smallest normal numbers (1).
-    power = np.maximum(exponent, 1) - form.bias - form.fraction_bits
-    gap = np.where(np.isfinite(values), np.ldexp(1.0, power), np.nan)
-    return gap.astype(values.dtype)[()]
-
-
 def to_float16(x: NDArray[np.float32]) -> Bits16:
     """Round float32 numbers to float16, halves to even, with integers only.
 
@@ -166,40 +125,6 @@ def to_float16(x: NDArray[np.float32]) -> Bits16:
     quiet_nan = 31 << 10 | 1 << 9 | fraction >> 13
     magnitude = np.where((exponent == 255) & (fraction > 0), quiet_nan, magnitude)
     return np.asarray(sign << 15 | magnitude).astype(np.uint16)
-
-
-def from_float16(bits: Bits16) -> NDArray[np.float32]:
-    """Widen float16 bit patterns to float32, which holds every one of them exactly.
-
-    Args:
-        bits: uint16 of any shape.
-
-    Returns:
-        float32 of the same shape.
-
-    Raises:
-        ValueError: not uint16.
-    """
-    patterns = np.asarray(bits)
-    if patterns.dtype != np.uint16:
-        raise ValueError(
-            f"bits must be uint16 bit patterns; got {patterns.dtype}. "
-            "Pass x.view(np.uint16) for a float16 array x, or to_float16(x) for float32."
-        )
-    sign, exponent, fraction = _split(patterns, FLOAT16)
-    exponent32 = exponent - FLOAT16.bias + FLOAT32.bias
-    # Float32 has a hidden 1 for what is subnormal in float16: shift until the leading 1 is hidden.
-    subnormal = (exponent == 0) & (fraction > 0)
-    exponent32 = np.where(subnormal, exponent32 + 1, exponent32)
-    for _ in range(FLOAT16.fraction_bits):
-        shift = subnormal & (fraction < 1 << 10)
-        fraction = np.where(shift, fraction << 1, fraction)
-        exponent32 = np.where(shift, exponent32 - 1, exponent32)
-    fraction = fraction & (1 << 10) - 1
-    exponent32 = np.where((exponent == 0) & ~subnormal, 0, exponent32)
-    exponent32 = np.where(exponent == 31, 255, exponent32)
-    pattern = sign << 31 | exponent32 << 23 | fraction << 13
-    return np.asarray(pattern).astype(np.uint32).view(np.float32)
 
 
 def _split(bits: NDArray[Any], form: Format) -> tuple[NDArray[np.int64], ...]:

@@ -13,19 +13,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qhelpers.arithmetic.requantization import Rule
+from qhelpers.arithmetic.requantization import Rule, multiply_by_quantized, quantized_multiplier
 
 Array = npt.NDArray[Any]
 Pair = tuple[int, int]
+ScaleAndZero = tuple[Any, int]  # float32, zero point
 
 
-def largest_sum(weights: Array, bias: Array | None, zero_point: int, dtype: Any) -> int:
+def largest_sum(weights: Array, bias: Array | None, zero_point: Any, dtype: Any) -> int:
     """Return a bound on the size of every sum and partial sum that a layer can meet.
 
     Args:
         weights: integers, [channels, ...].
         bias: integers, [channels]; or None.
-        zero_point: of the input.
+        zero_point: of the input; an array where rows have their own.
         dtype: of the input, int8 or int16.
 
     Returns:
@@ -33,7 +34,7 @@ def largest_sum(weights: Array, bias: Array | None, zero_point: int, dtype: Any)
         distance of an input from its zero point, plus the bias.
     """
     limits = np.iinfo(dtype)
-    distance = max(limits.max - zero_point, zero_point - limits.min)
+    distance = max(limits.max - int(np.min(zero_point)), int(np.max(zero_point)) - limits.min)
     sizes = np.abs(weights.astype(np.int64)).reshape(len(weights), -1).sum(axis=1) * distance
     if bias is not None:
         sizes = sizes + np.abs(bias.astype(np.int64))
@@ -51,14 +52,14 @@ def exact_type(bound: int) -> type[np.floating[Any]]:
     return np.float32 if bound <= 2**24 else np.float64
 
 
-def sums_of_dense(inputs: Array, weights: Array, bias: Array | None, zero_point: int) -> Array:
+def sums_of_dense(inputs: Array, weights: Array, bias: Array | None, zero_point: Any) -> Array:
     """Sum the products of a dense layer.
 
     Args:
         inputs: int8 or int16 [n, features].
         weights: int8 [channels, features], symmetric (zero point 0).
         bias: int32 or int64 [channels]; or None.
-        zero_point: of the inputs.
+        zero_point: of the inputs; or [n, 1], of each row.
 
     Returns:
         [channels, n]: whole numbers in a float type that holds them exactly.
@@ -69,7 +70,7 @@ def sums_of_dense(inputs: Array, weights: Array, bias: Array | None, zero_point:
     bound = largest_sum(weights, bias, zero_point, inputs.dtype)
     exact = exact_type(bound)
     shifted = inputs.astype(exact)
-    shifted -= exact(zero_point)
+    shifted -= np.asarray(zero_point, exact)
     return _finished(weights.astype(exact) @ shifted.T, bias, bound, inputs.dtype)
 
 
@@ -104,17 +105,38 @@ def sums_of_convolution(
     exact = exact_type(bound)
     shifted = images.astype(exact)
     shifted -= exact(zero_point)
-    size = kernels.shape[1], kernels.shape[2]
-    taps = windows(shifted, size, stride, padding, dilation, outside=0)
-    n, height, width, depth = taps[0][0].shape
-    columns = np.empty((*size, depth, n, height, width), exact)
+    columns, shape = patches(
+        shifted, (kernels.shape[1], kernels.shape[2]), stride, padding, dilation
+    )
+    sums = kernels.reshape(len(kernels), -1).astype(exact) @ columns
+    return _finished(sums.reshape(-1, *shape), bias, bound, images.dtype)
+
+
+def patches(
+    images: Array, size: Pair, stride: Pair, padding: str, dilation: Pair
+) -> tuple[Array, tuple[int, ...]]:
+    """Return what each place of a convolution's kernel meets, one column for each output pixel.
+
+    Args:
+        images: [n, height, width, depth]; outside them is 0.
+        size: (down, across), of the kernel.
+        stride: (down, across).
+        padding: "VALID" or "SAME".
+        dilation: (down, across).
+
+    Returns:
+        [size down * size across * depth, pixels], and the pixels' (n, height, width).
+
+    Raises:
+        ValueError: an unknown padding; or images smaller than the kernel.
+    """
+    taps = windows(images, size, stride, padding, dilation, outside=0)
+    shape = taps[0][0].shape
+    columns = np.empty((*size, shape[3], *shape[:3]), images.dtype)
     for row, places in zip(columns, taps, strict=True):
         for column, tap in zip(row, places, strict=True):
             column[...] = np.moveaxis(tap, -1, 0)
-    channels = len(kernels)
-    flat = kernels.reshape(channels, -1).astype(exact)
-    sums = flat @ columns.reshape(flat.shape[1], -1)
-    return _finished(sums.reshape(channels, n, height, width), bias, bound, images.dtype)
+    return columns.reshape(size[0] * size[1] * shape[3], -1), shape[:3]
 
 
 def _finished(sums: Array, bias: Array | None, bound: int, dtype: Any) -> Array:
@@ -136,11 +158,11 @@ def requantize(
     dtype: Any,
     relu: bool = False,
 ) -> Array:
-    """Scale sums to the output's ruler by an engine's rule, shift them, and clip.
+    """Scale sums to the output's scale by an engine's rule, add its zero point, and clip.
 
     Args:
         sums: [channels, ...], whole numbers.
-        rule: from `rounding`.
+        rule: from `requantization`.
         input_scale: float32.
         weight_scales: float32 [channels], or [1] for the whole tensor.
         output_scale: float32.
@@ -180,6 +202,60 @@ def max_pool(images: Array, size: Pair, stride: Pair, padding: str = "VALID") ->
         for tap in taps[2:]:
             np.maximum(images, tap, out=images)
     return images
+
+
+def add_by_kernels(
+    first: Array, second: Array, a: ScaleAndZero, b: ScaleAndZero, output: ScaleAndZero
+) -> Array:
+    """Add as LiteRT's own kernels and those for microcontrollers do: three roundings.
+
+    Args:
+        first: int8 or int16.
+        second: the same type, of a shape that fits.
+        a: scale and zero point of the first.
+        b: scale and zero point of the second.
+        output: scale and zero point of the sum.
+
+    Returns:
+        int64, of the same shape, before clipping.
+
+    Source: `ops::builtin::add::Prepare` and `reference_integer_ops::AddFunc` in LiteRT.
+    """
+    left = 15 if first.dtype == np.int16 else 20
+    twice_largest = 2 * np.float64(max(a[0], b[0]))
+    total: Any = 0
+    for values, (scale, zero_point) in ((first, a), (second, b)):
+        ratio = quantized_multiplier(np.float64(scale) / twice_largest)
+        shifted = (values.astype(np.int64) - zero_point) << left
+        total = total + multiply_by_quantized(shifted, *ratio)
+    ratio = quantized_multiplier(twice_largest / (np.float64(1 << left) * np.float64(output[0])))
+    return multiply_by_quantized(np.asarray(total), *ratio) + output[1]
+
+
+def add_by_xnnpack(
+    first: Array, second: Array, a: ScaleAndZero, b: ScaleAndZero, output: ScaleAndZero
+) -> Array:
+    """Add as XNNPACK does: both products on a common power of two, one rounding, a half up.
+
+    Arguments and result are those of `add_by_kernels`; int8 only.
+
+    Raises:
+        ValueError: an input's scale is not 2**-10 to 2**8 times the output's.
+
+    Source: `xnn_init_qs8_add_minmax_scalar_params` and the `qs8-vadd` kernels in XNNPACK.
+    """
+    ratios = np.array([np.float32(a[0]), np.float32(b[0])]) / np.float32(output[0])
+    if not ((ratios >= 2.0**-10) & (ratios < 2.0**8)).all():
+        raise ValueError(f"XNNPACK adds with ratios of scales from 2**-10 to 2**8; got {ratios}.")
+    shift = 20 - int(np.frexp(ratios.max())[1] - 1)
+    multipliers = np.rint(np.ldexp(ratios, shift)).astype(np.int64)
+    total: Any = 1 << (shift - 1)
+    for values, multiplier, (_, zero_point) in (
+        (first, multipliers[0], a),
+        (second, multipliers[1], b),
+    ):
+        total = total + (values.astype(np.int64) - zero_point) * multiplier
+    return np.clip(np.asarray(total) >> shift, -(2**15), 2**15 - 1) + output[1]
 
 
 def windows(

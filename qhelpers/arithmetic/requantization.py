@@ -1,6 +1,6 @@
 """Requantization: how an engine scales an integer sum back to 8 or 16 bits. A rule is a function.
 
-A layer's integer sum has the scale `input_scale * weight_scale`. To get onto the output's ruler it
+A layer's integer sum has the scale `input_scale * weight_scale`. To get to the output's scale it
 is multiplied with the real multiplier, `input_scale * weight_scale / output_scale`, and rounded.
 Engines do that in different arithmetic, so that one file has several right answers.
 
@@ -11,8 +11,7 @@ does not fit 32 bits, a rule raises OverflowError: there the answer depends on t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -209,42 +208,3 @@ def _within_int32(whole: Array) -> Array:
             "what an engine makes of it depends on the processor. Are the scales right?"
         )
     return whole
-
-
-# Which rule an engine follows: (operation, bits of the activations) -> rule. "reference" and
-# "optimized" are LiteRT's own kernels: the plain ones, and those it takes where XNNPACK has none.
-ENGINES: Mapping[str, Mapping[tuple[str, int], Rule]] = MappingProxyType(
-    {
-        "reference": {
-            ("CONV_2D", 8): gemmlowp,
-            ("FULLY_CONNECTED", 8): float64,
-            ("CONV_2D", 16): reduced,
-            ("FULLY_CONNECTED", 16): float64,
-        },
-        "optimized": {
-            ("CONV_2D", 8): ruy,
-            ("FULLY_CONNECTED", 8): ruy,
-            ("CONV_2D", 16): reduced,
-            ("FULLY_CONNECTED", 16): float64,
-            # Only a bias of 64 bits makes it leave ruy.
-            ("FULLY_CONNECTED without bias", 16): ruy,
-        },
-        "micro": {
-            ("CONV_2D", 8): gemmlowp,
-            ("FULLY_CONNECTED", 8): gemmlowp,
-            ("CONV_2D", 16): reduced,
-            ("FULLY_CONNECTED", 16): reduced,
-        },
-        "xnnpack": {("CONV_2D", 8): float32, ("FULLY_CONNECTED", 8): float32},
-    }
-)
-
-# How an engine quantizes the floats that go into a file.
-QUANTIZE: Mapping[str, Callable[[Array, Any], Array]] = MappingProxyType(
-    {
-        "reference": by_division,
-        "micro": by_division,
-        "optimized": by_reciprocal,
-        "xnnpack": by_reciprocal,
-    }
-)

@@ -53,7 +53,9 @@ def check_python(version: tuple[int, int] | None = None) -> Check:
 
 
 def check_packages(requirements: list[str] | None = None) -> Iterator[Check]:
-    """Check that every package of the course is installed in a version that it works with.
+    """Check each installed package against the minimum that pyproject.toml states.
+
+    A minimum is a version with which the course was seen to run.
 
     Args:
         requirements: requirement strings; by default those of qhelpers with all extras.
@@ -134,7 +136,7 @@ def check_data() -> Check:
     try:
         loaded = digits.load(quiet=True)
     except (OSError, ValueError) as error:
-        return Check("data", False, str(error), "Mend or unset QHELPERS_DATA_DIR.")
+        return Check("data", False, str(error), "Fix or unset QHELPERS_DATA_DIR.")
     return Check("data", True, loaded.source)
 
 
@@ -161,5 +163,5 @@ def report() -> bool:
     for check in checks():
         print(check.line(), flush=True)
         fine = fine and check.ok
-    print("\nEverything is there." if fine else "\nMend the lines that say FAIL, then try again.")
+    print("\nEverything is there." if fine else "\nFix the lines that say FAIL, then try again.")
     return fine

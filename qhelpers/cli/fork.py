@@ -43,9 +43,9 @@ def change(repository: str, root: Path | None = None) -> str:
     changed = 0
     for path in [*files, *sorted((folder / "notebooks").glob("*.ipynb"))]:
         text = path.read_text(encoding="utf-8")
-        mended = text.replace(old, repository)
-        if mended != text:
-            paths.write_atomically(path, mended.encode())
+        pointed = text.replace(old, repository)
+        if pointed != text:
+            paths.write_atomically(path, pointed.encode())
             changed += 1
     return f"{changed} files now point at {repository}."
 

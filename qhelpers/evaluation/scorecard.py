@@ -54,6 +54,9 @@ class Row:
     reference_sha: str
 
 
+_only_here: dict[Path, Row] = {}  # rows of this process that no file could be written for
+
+
 def row(
     name: str,
     digits: Digits,
@@ -102,13 +105,16 @@ def row(
 def add(row: Row) -> Path:
     """Store a row in a file of its own below `paths.home()`, in place of one of that name.
 
-    A row that a lesson before has stored stays that lesson's.
+    A row that a lesson before has stored stays that lesson's. Where no file can be written, the row
+    lives as long as this process.
     """
     path = _path(row.model, row.data_key)
     with contextlib.suppress(ValueError, OSError):
         row = dataclasses.replace(row, lesson=min(row.lesson, _parse(path, row.data_key).lesson))
     content = json.dumps(asdict(row), indent=1, ensure_ascii=False).encode()
-    return paths.write_atomically(path, content)
+    if not paths.keep(path, content):
+        _only_here[path] = row
+    return path
 
 
 def unchanged(model: str, key: str, content: bytes, reference_content: bytes) -> bool:
@@ -181,7 +187,8 @@ class Scorecard:
             upto: the last lesson whose rows are shown; None: of all lessons.
         """
         stored, unreadable = [], []
-        for path in sorted(_folder(digits.key).glob("*.json")):
+        folder = _folder(digits.key)
+        for path in sorted(folder.glob("*.json")):
             try:
                 stored.append(_parse(path, digits.key))
             except (ValueError, OSError):
@@ -192,6 +199,8 @@ class Scorecard:
                 f"left out, damaged or of an older version of the course: {', '.join(unreadable)}. "
                 "Run their lessons again."
             )
+        here = {row.model: row for path, row in _only_here.items() if path.parent == folder}
+        stored = [row for row in stored if row.model not in here] + list(here.values())
         shas = {row.model: row.file_sha for row in stored}
         kept = []
         for row in stored:

@@ -90,7 +90,7 @@ def start(name: str, frameworks: Iterable[str] = ()) -> None:
     Raises:
         ValueError: `name` does not begin with two digits, or a framework is not one of these.
         ImportError: a framework is not installed; says how to install it.
-        PermissionError: the folder for generated files is not writable.
+        PermissionError: the folder for generated files cannot be made.
     """
     if not re.fullmatch(r"\d\d(_\w+)?", name):
         raise ValueError(f"a lesson's name is like '03_full_integer'; got {name!r}.")
@@ -120,8 +120,11 @@ def _send_native_stderr_to_log(name: str, home: Path) -> None:
     lines of C++ libraries, differing in every run. `sys.stderr` does not go through it.
     """
     global _kernel_stderr
-    folder = paths.writable(home / "logs")
-    log = os.open(folder / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        place = paths.writable(home / "logs") / f"{name}.log"
+        log = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError:  # a cache that others have filled, or a full disk: no log, then
+        log = os.open(os.devnull, os.O_WRONLY)
     try:
         if _kernel_stderr is None:
             _kernel_stderr = os.dup(2)

@@ -1,10 +1,10 @@
-"""What is in a .tflite file: tensors, operations, constants, and which type holds what."""
+"""What is in a .tflite file: tensors, operations with their options, constants."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,30 @@ import numpy as np
 import numpy.typing as npt
 
 from qhelpers import paths
-from qhelpers.tflite import silence
+from qhelpers.arithmetic import packing
 
-_ENGINES = {
-    "xnnpack": "AUTO",
-    "optimized": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
-    "reference": "BUILTIN_REF",
-}
+Array = npt.NDArray[Any]
+
 _IDENTIFIER = b"TFL3"
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-Array = npt.NDArray[Any]
+_BITS = {"int2": 2, "int4": 4, "uint4": 4}  # several in one byte
+_DTYPES = {"int2": "int8", "int4": "int8", "uint4": "uint8", "string": "object"}
 
 
 @dataclass(frozen=True, eq=False)
 class TensorInfo:
-    """What the file says of one tensor; `scales` is empty where it is not quantized."""
+    """What the file says about one tensor.
+
+    Attributes:
+        index: its place in the file.
+        name: may hold the names of several layers that the converter merged.
+        shape: with a batch of 1 where the batch is open.
+        dtype: of its values in NumPy; int8 for 4-bit integers, which `value` unpacks.
+        scales: float32, one or one for each channel; empty where it is not quantized.
+        zero_points: int64, as many.
+        axis: that the channels lie along; None for one scale.
+        kind: its type as the file has it, such as "float16" or "int4".
+    """
 
     index: int
     name: str
@@ -35,88 +44,72 @@ class TensorInfo:
     scales: Array
     zero_points: Array
     axis: int | None
+    kind: str
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One step of the graph: its name, and the indices of the tensors it reads and writes."""
+    """One step of the graph.
+
+    Attributes:
+        name: as in LiteRT's schema, such as "CONV_2D".
+        inputs: indices of the tensors that it reads; -1 stands for a bias that is not there.
+        outputs: indices of the tensors that it makes.
+        options: the names of LiteRT's schema and their values, such as "strideW"; may be empty.
+    """
 
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class TfliteFile:
-    """A .tflite file, opened: what is stored in it.
+    """A .tflite file, read: what is stored in it.
 
     Attributes:
         content, size, sha: the file's bytes, their number, 12 hex digits of their SHA-256.
         inputs, outputs, tensors: TensorInfo each; operations: Operation each, in running order.
     """
 
-    def __init__(
-        self,
-        content: bytes | Path,
-        engine: str = "xnnpack",
-        threads: int = 1,
-        keep_tensors: bool = False,
-    ) -> None:
-        """Open a file.
+    def __init__(self, content: bytes | Path) -> None:
+        """Read a file.
 
         Args:
             content: the file's bytes, or its path.
-            engine: "xnnpack" (LiteRT's default on a CPU), "optimized" (its own fast kernels, which
-                it takes where XNNPACK has none) or "reference" (plain C++ kernels).
-            threads: how many threads may work on one batch.
-            keep_tensors: keep every activation for `value`; then all images run as one batch.
-                XNNPACK keeps none of those inside the part it takes over: use "reference".
 
         Raises:
-            ValueError: unknown engine; or not a .tflite file, or not all of one.
+            ValueError: not a .tflite file, or not all of one.
         """
-        if engine not in _ENGINES:
-            raise ValueError(f"unknown engine {engine!r}; choose one of {', '.join(_ENGINES)}.")
         self.content = content if isinstance(content, bytes) else Path(content).read_bytes()
         self.size = len(self.content)
         self.sha = hashlib.sha256(self.content).hexdigest()[:12]
-        self.engine, self.threads, self.keep_tensors = engine, threads, keep_tensors
         mark = self.content[4:8]
         if mark != _IDENTIFIER:
             raise ValueError(f"not a .tflite file: bytes 4 to 7 are {mark!r}, not {_IDENTIFIER!r}.")
-        self._interpreter = self._open()
-        details = self._interpreter.get_tensor_details()
-        self.tensors = [_tensor(detail) for detail in details]
-        graph_inputs = self._interpreter.get_input_details()
-        self.inputs = [_tensor(detail) for detail in graph_inputs]
-        self.outputs = [_tensor(detail) for detail in self._interpreter.get_output_details()]
-        signature = graph_inputs[0].get("shape_signature", ())
-        self._fixed = int(signature[0]) if len(signature) and signature[0] > 0 else 0
-        self.operations = [
-            Operation(step["op_name"], *(tuple(map(int, step[k])) for k in ("inputs", "outputs")))
-            for step in self._interpreter._get_ops_details()
-            if step["op_name"] != "DELEGATE"
-        ]
-
-    def _open(self) -> Any:
-        """Return a fresh interpreter, ready for a batch of one."""
-        module = paths.require("ai_edge_litert.interpreter", extra="litert")
+        flatbuffers = paths.require("ai_edge_litert.tools.flatbuffer_utils", extra="litert")
         try:
-            with silence.quiet():
-                interpreter = module.Interpreter(
-                    model_content=self.content,
-                    num_threads=self.threads,
-                    experimental_op_resolver_type=getattr(
-                        module.OpResolverType, _ENGINES[self.engine]
-                    ),
-                    experimental_preserve_all_tensors=self.keep_tensors,
-                )
-                interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise ValueError(
-                f"LiteRT cannot open this .tflite file of {self.size:,} bytes; it is truncated, "
-                f"damaged, or needs a newer LiteRT: {error}"
-            ) from error
-        return interpreter
+            model = flatbuffers.read_model_from_bytearray(bytearray(self.content))
+            graph = model.subgraphs[0]
+            kinds = {n: name.lower() for name, n in vars(flatbuffers.TensorType).items()}
+            self.tensors = [_tensor(i, t, kinds[t.type]) for i, t in enumerate(graph.tensors)]
+            stored = (model.buffers[tensor.buffer].data for tensor in graph.tensors)
+            self._values = [None if d is None or not len(d) else bytes(d) for d in stored]
+            self.inputs = [self.tensors[i] for i in graph.inputs]
+            self.outputs = [self.tensors[i] for i in graph.outputs]
+            self.operations = [
+                _operation(o, flatbuffers.opcode_to_name(model, o.opcodeIndex))
+                for o in graph.operators
+            ]
+        except Exception as error:  # the generated reader raises whatever the bytes make it
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> ValueError:
+        """Return the error for a file that begins like one and is none."""
+        return ValueError(
+            f"cannot open this .tflite file of {self.size:,} bytes; it is truncated, "
+            f"damaged, or needs a newer LiteRT: {error}"
+        )
 
     def constants(self) -> list[TensorInfo]:
         """Return the tensors whose values are in the file: read by a step, produced by none."""
@@ -125,36 +118,43 @@ class TfliteFile:
         made |= {tensor.index for tensor in self.inputs}
         return [tensor for tensor in self.tensors if tensor.index in read - made]
 
-    def value(self, tensor: int | str) -> Array:
-        """Return a constant, or an activation of the last run (see `keep_tensors`).
-
-        Args:
-            tensor: its index or its name.
+    def find(self, tensor: int | str) -> TensorInfo:
+        """Return a tensor by its index or its name.
 
         Raises:
-            ValueError: there is no such tensor, or its values were not kept.
+            ValueError: there is no such tensor.
         """
         found = [t for t in self.tensors if tensor in (t.index, t.name)]
         if not found:
             names = ", ".join(t.name for t in self.tensors)
             raise ValueError(f"no tensor {tensor!r}; the file has: {names}.")
-        kept = self.keep_tensors or found[0].index in {
-            t.index for t in (*self.constants(), *self.outputs)
-        }
-        with contextlib.suppress(ValueError):
-            if kept:
-                return np.array(self._interpreter.get_tensor(found[0].index))
-        raise ValueError(
-            f"the values of {found[0].name!r} were not kept. Open the file with "
-            'LiteModel(content, engine="reference", keep_tensors=True) and run it first.'
-        )
+        return found[0]
+
+    def value(self, tensor: int | str) -> Array:
+        """Return the values of a constant.
+
+        Args:
+            tensor: its index or its name.
+
+        Raises:
+            ValueError: there is no such tensor, or the file does not hold its values.
+        """
+        info = self.find(tensor)
+        stored = self._values[info.index]
+        if stored is None:
+            raise ValueError(f"{info.name!r} is computed: the file does not hold its values.")
+        raw = np.frombuffer(stored, np.uint8)
+        if info.kind in _BITS:
+            signed = info.dtype.kind == "i"
+            count = int(np.prod(info.shape, dtype=np.int64))
+            return packing.unpack(raw, _BITS[info.kind], count, signed).reshape(info.shape)
+        return raw.view(info.dtype.newbyteorder("<")).reshape(info.shape).astype(info.dtype)
 
     def stored_bytes(self) -> dict[str, int]:
-        """Return how many bytes of constants the file holds, by dtype name."""
+        """Return how many bytes of constants the file holds, by type."""
         sums: dict[str, int] = {}
         for tensor in self.constants():
-            name = tensor.dtype.name
-            sums[name] = sums.get(name, 0) + self.value(tensor.index).nbytes
+            sums[tensor.kind] = sums.get(tensor.kind, 0) + len(self._values[tensor.index] or b"")
         return sums
 
     def stored(self) -> str:
@@ -165,47 +165,58 @@ class TfliteFile:
             if step.name not in _WEIGHTED:
                 continue
             for role, i in zip(("activations", "weights", "biases"), step.inputs, strict=False):
-                if i >= 0:  # -1 stands for a bias that is not there
+                if i >= 0:
                     source = made_by.get(i)
                     if role != "activations" and source and source.name == "DEQUANTIZE":
                         i = source.inputs[0]
-                    kinds[role].add(self.tensors[i].dtype.name)
-            kinds["activations"] |= {self.tensors[i].dtype.name for i in step.outputs}
-        kinds["in/out"] = {t.dtype.name for t in (*self.inputs, *self.outputs)}
+                    kinds[role].add(self.tensors[i].kind)
+            kinds["activations"] |= {self.tensors[i].kind for i in step.outputs}
+        kinds["in/out"] = {t.kind for t in (*self.inputs, *self.outputs)}
         if len(set.union(*kinds.values())) == 1:
-            return f"{self.inputs[0].dtype.name} throughout"
+            return f"{self.inputs[0].kind} throughout"
         parts = [f"{' and '.join(sorted(k))} {role}" for role, k in kinds.items() if k]
         return ", ".join(parts)
 
 
-def checked_inputs(raw: Array, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+def checked_inputs(raw: Array, info: TensorInfo) -> Array:
     """Return inputs that fit a model in its own dtype, or say what does not.
 
     Args:
-        raw: [n, *shape] in `dtype`, n > 0.
-        dtype: of the model's input.
-        shape: of the model's input, without the batch.
+        raw: [n, *the input's shape without the batch] in the input's dtype, n > 0.
+        info: the model's input.
 
     Raises:
         ValueError: another dtype or shape, or no input.
     """
     raw = np.asarray(raw)
-    if raw.dtype != dtype or raw.shape[1:] != shape or len(raw) == 0:
-        wanted = f"{dtype} [n, {', '.join(map(str, shape))}], n > 0"
+    if raw.dtype != info.dtype or raw.shape[1:] != info.shape[1:] or len(raw) == 0:
+        wanted = f"{info.dtype} [n, {', '.join(map(str, info.shape[1:]))}], n > 0"
         raise ValueError(f"inputs must be {wanted}; got {raw.dtype} {list(raw.shape)}.")
     return raw
 
 
-def _tensor(detail: dict[str, Any]) -> TensorInfo:
-    """Return a TensorInfo from the interpreter's details."""
-    parameters = detail["quantization_parameters"]
-    scales = np.array(parameters["scales"], np.float32)
+def _tensor(index: int, stored: Any, kind: str) -> TensorInfo:
+    """Return what the schema's tensor says."""
+    quantization = stored.quantization
+    some = quantization is not None and quantization.scale is not None
+    scales = np.array(quantization.scale if some else (), np.float32)
+    zero_points = np.array(quantization.zeroPoint if some else (), np.int64)
     return TensorInfo(
-        index=int(detail["index"]),
-        name=str(detail["name"]),
-        shape=tuple(int(length) for length in detail["shape"]),
-        dtype=np.dtype(detail["dtype"]),
+        index=index,
+        name=(stored.name or b"").decode(),
+        shape=tuple(map(int, () if stored.shape is None else stored.shape)),
+        dtype=np.dtype(_DTYPES.get(kind, kind)),
         scales=scales,
-        zero_points=np.array(parameters["zero_points"], np.int64),
-        axis=int(parameters["quantized_dimension"]) if len(scales) > 1 else None,
+        zero_points=zero_points,
+        axis=int(quantization.quantizedDimension) if len(scales) > 1 else None,
+        kind=kind,
     )
+
+
+def _operation(stored: Any, name: str) -> Operation:
+    """Return what the schema's operator says."""
+    options = stored.builtinOptions or stored.builtinOptions2
+    inputs, outputs = (
+        tuple(map(int, () if some is None else some)) for some in (stored.inputs, stored.outputs)
+    )
+    return Operation(name, inputs, outputs, vars(options) if options else {})

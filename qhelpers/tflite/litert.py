@@ -1,11 +1,15 @@
-"""The five LiteRT recipes of the course, and running a .tflite file."""
+"""Running a .tflite file with LiteRT."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from qhelpers import paths
 from qhelpers.tflite import silence
 from qhelpers.tflite.conversion import RECIPES, ConversionError, convert, quantize_all
 from qhelpers.tflite.file import Array, Operation, TensorInfo, TfliteFile
@@ -20,12 +24,87 @@ __all__ = [
     "quantize_all",
 ]
 
+_ENGINES = {
+    "xnnpack": "AUTO",
+    "optimized": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
+    "reference": "BUILTIN_REF",
+}
 _BATCH = 250
 _Step = Callable[[Array], Array]
 
 
 class LiteModel(TfliteFile):
-    """A .tflite file that can be run; its constructor and what is in it are TfliteFile's."""
+    """A .tflite file that can be run; what is in it, `TfliteFile` says.
+
+    Attributes:
+        engine, threads, keep_tensors: as given.
+    """
+
+    def __init__(
+        self,
+        content: bytes | Path,
+        engine: str = "xnnpack",
+        threads: int = 1,
+        keep_tensors: bool = False,
+    ) -> None:
+        """Open a file.
+
+        Args:
+            content: the file's bytes, or its path.
+            engine: "xnnpack" (LiteRT's default on a CPU), "optimized" (its own fast kernels, which
+                it takes where XNNPACK has none) or "reference" (plain C++ kernels).
+            threads: how many threads may work on one batch.
+            keep_tensors: keep every activation for `value`; then all images run as one batch.
+                XNNPACK keeps none of those inside the part it takes over: use "reference".
+
+        Raises:
+            ValueError: unknown engine; or not a .tflite file, or not all of one.
+        """
+        if engine not in _ENGINES:
+            raise ValueError(f"unknown engine {engine!r}; choose one of {', '.join(_ENGINES)}.")
+        super().__init__(content)
+        self.engine, self.threads, self.keep_tensors = engine, threads, keep_tensors
+        self._interpreter = self._open()
+        signature = self._interpreter.get_input_details()[0].get("shape_signature", ())
+        self._fixed = int(signature[0]) if len(signature) and signature[0] > 0 else 0
+
+    def _open(self) -> Any:
+        """Return a fresh interpreter, ready for a batch of one."""
+        module = paths.require("ai_edge_litert.interpreter", extra="litert")
+        try:
+            with silence.quiet():
+                interpreter = module.Interpreter(
+                    model_content=self.content,
+                    num_threads=self.threads,
+                    experimental_op_resolver_type=getattr(
+                        module.OpResolverType, _ENGINES[self.engine]
+                    ),
+                    experimental_preserve_all_tensors=self.keep_tensors,
+                )
+                interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise self._unreadable(error) from error
+        return interpreter
+
+    def value(self, tensor: int | str) -> Array:
+        """Return a constant, or an activation of the last run (see `keep_tensors`).
+
+        Args:
+            tensor: its index or its name.
+
+        Raises:
+            ValueError: there is no such tensor, or its values were not kept.
+        """
+        info = self.find(tensor)
+        if self._values[info.index] is not None:
+            return super().value(info.index)
+        if self.keep_tensors or info in self.outputs:
+            with contextlib.suppress(ValueError):
+                return np.array(self._interpreter.get_tensor(info.index))
+        raise ValueError(
+            f"the values of {info.name!r} were not kept. Open the file with "
+            'LiteModel(content, engine="reference", keep_tensors=True) and run it first.'
+        )
 
     def quantize_input(self, images: Array) -> Array:
         """Return images as the model takes them: rounded half to even and clipped.

@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from qhelpers import paths
 from qhelpers.tflite import silence
-from qhelpers.tflite.file import TfliteFile, checked_inputs
-
-Array = npt.NDArray[Any]
+from qhelpers.tflite.file import Array, TfliteFile, checked_inputs
 
 _ROOM = 1 << 20  # bytes of arena to begin with: more than any file of the course takes
 
@@ -42,8 +39,8 @@ class MicroModel:
             ImportError: `tflite-micro` is not installed.
             RefusedError: it cannot run the file, or not within this memory.
         """
-        self.content = content if isinstance(content, bytes) else Path(content).read_bytes()
-        self._interpreter = _open(self.content, arena)
+        self.file = TfliteFile(content)
+        self._interpreter = _open(self.file.content, arena)
 
     def run_raw(self, raw: Array, progress: Callable[[], object] | None = None) -> Array:
         """Run the model on inputs in its own dtype.
@@ -58,8 +55,7 @@ class MicroModel:
         Raises:
             ValueError: wrong dtype or shape, or no image.
         """
-        details = self._interpreter.get_input_details(0)
-        raw = checked_inputs(raw, np.dtype(details["dtype"]), tuple(details["shape"][1:]))
+        raw = checked_inputs(raw, self.file.inputs[0])
         outputs = []
         for image in raw:
             self._interpreter.set_input(image[None], 0)
@@ -95,8 +91,6 @@ def smallest_arena(content: bytes) -> int:
 def _open(content: bytes, arena: int) -> Any:
     """Return an interpreter, or raise RefusedError with the first line that it complains in."""
     module = paths.require("tflite_micro.python.tflite_micro.runtime", extra="micro")
-    if content[4:8] != b"TFL3":
-        TfliteFile(content)  # says what is wrong with it
     written: list[str] = []
     try:
         with silence.captured() as messages:

@@ -1,60 +1,184 @@
-"""A quantized .tflite file computed in plain NumPy: every tensor, with an engine's rounding."""
+"""A .tflite file computed in plain NumPy: every tensor, rounded as an engine rounds.
+
+To add an operation: write a function that takes a `Step` and the arrays that it reads, put it into
+`OPERATIONS` with the options that it knows, and, where engines differ, their rules into `RULES`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import NoReturn
 
 import numpy as np
-import numpy.typing as npt
 import threadpoolctl
 
-from qhelpers.arithmetic import addition, integer_ops, requantization
-from qhelpers.tflite.file import TensorInfo, TfliteFile, checked_inputs
-from qhelpers.tflite.steps import Step, UnknownStepError, read
+from qhelpers.arithmetic import float_order, integer_ops, requantization
+from qhelpers.arithmetic.float_order import FLOAT_RULES, FloatRules
+from qhelpers.tflite.file import Array, Operation, TensorInfo, TfliteFile, checked_inputs
 
-__all__ = ["NumpyNetwork", "UnknownStepError"]
+_BATCH = 256  # images at a time: a layer's sums stay in the cache
 
-Array = npt.NDArray[Any]
-Values = Mapping[int, Array]
+# Which integer rule an engine follows: (operation, bits of the activations) -> rule. "reference"
+# and "optimized" are LiteRT's own kernels: the plain ones, and those it takes where XNNPACK has
+# none; "micro" is LiteRT for Microcontrollers.
+RULES: Mapping[str, Mapping[tuple[str, int], Callable[..., Array]]] = MappingProxyType(
+    {
+        "reference": {
+            ("CONV_2D", 8): requantization.gemmlowp,
+            ("FULLY_CONNECTED", 8): requantization.float64,
+            ("CONV_2D", 16): requantization.reduced,
+            ("FULLY_CONNECTED", 16): requantization.float64,
+            ("ADD", 8): integer_ops.add_by_kernels,
+            ("ADD", 16): integer_ops.add_by_kernels,
+            ("QUANTIZE", 32): requantization.by_division,
+        },
+        "optimized": {
+            ("CONV_2D", 8): requantization.ruy,
+            ("FULLY_CONNECTED", 8): requantization.ruy,
+            ("CONV_2D", 16): requantization.reduced,
+            ("FULLY_CONNECTED", 16): requantization.float64,
+            # Only a bias of 64 bits makes it leave ruy.
+            ("FULLY_CONNECTED without bias", 16): requantization.ruy,
+            ("ADD", 8): integer_ops.add_by_kernels,  # 16 bits: vector code that rounds otherwise
+            ("QUANTIZE", 32): requantization.by_reciprocal,
+        },
+        "micro": {
+            ("CONV_2D", 8): requantization.gemmlowp,
+            ("FULLY_CONNECTED", 8): requantization.gemmlowp,
+            ("CONV_2D", 16): requantization.reduced,
+            ("FULLY_CONNECTED", 16): requantization.reduced,
+            ("ADD", 8): integer_ops.add_by_kernels,
+            ("ADD", 16): integer_ops.add_by_kernels,
+            ("QUANTIZE", 32): requantization.by_division,
+        },
+        "xnnpack": {
+            ("CONV_2D", 8): requantization.float32,
+            ("FULLY_CONNECTED", 8): requantization.float32,
+            ("ADD", 8): integer_ops.add_by_xnnpack,
+            ("QUANTIZE", 32): requantization.by_reciprocal,
+        },
+    }
+)
 
-_BATCH = 64  # small enough for a layer's sums to stay in the processor's cache
+
+class UnknownStepError(ValueError):
+    """The file holds something that the arithmetic of the course does not know."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of a file, with what computing it takes.
+
+    Attributes:
+        operation: its name, options and the indices of its tensors.
+        inputs: what the file says about the tensors that it reads; None for a missing bias.
+        output: likewise about the tensor that it makes.
+        rules: the engine's integer rules.
+        floats: its order of float operations; None for an engine whose order is not known.
+    """
+
+    operation: Operation
+    inputs: tuple[TensorInfo | None, ...]
+    output: TensorInfo
+    rules: Mapping[tuple[str, int], Callable[..., Array]]
+    floats: FloatRules | None
+
+    @property
+    def name(self) -> str:
+        """The operation's name."""
+        return self.operation.name
+
+    @property
+    def source(self) -> TensorInfo:
+        """The first tensor that it reads."""
+        assert self.inputs[0] is not None
+        return self.inputs[0]
+
+    @property
+    def weights(self) -> TensorInfo:
+        """The second tensor that it reads."""
+        assert self.inputs[1] is not None
+        return self.inputs[1]
+
+    @property
+    def bits(self) -> int:
+        """The bits of its activations."""
+        return self.output.dtype.itemsize * 8
+
+    @property
+    def is_float(self) -> bool:
+        """Whether it gives floats."""
+        return self.output.dtype == np.float32
+
+    @property
+    def relu(self) -> bool:
+        """Whether a ReLU is part of it."""
+        return bool(self.operation.options.get("fusedActivationFunction", 0))
+
+    @property
+    def windows(self) -> tuple[tuple[int, int], str, tuple[int, int]]:
+        """Stride, padding and dilation of its windows; pairs are (down, across)."""
+        o = self.operation.options
+        dilation = o.get("dilationHFactor", 1), o.get("dilationWFactor", 1)
+        return (o["strideH"], o["strideW"]), ("SAME", "VALID")[o["padding"]], dilation
+
+    def refuse(self, why: str) -> NoReturn:
+        """Raise an UnknownStepError that names the operation and its output."""
+        raise UnknownStepError(f"{self.name}, which makes {self.output.name!r}: {why}.")
 
 
 class NumpyNetwork:
-    """A .tflite file with int8 or int16 activations, ready to be computed in NumPy."""
+    """A .tflite file, ready to be computed in NumPy; it may branch.
 
-    def __init__(self, content: bytes | Path, engine: str) -> None:
+    Known are int8, int16 with int8 weights, float32, float16 and dynamic range (dense layers).
+
+    Attributes:
+        engine: as given.
+        file: what is in the file.
+    """
+
+    def __init__(
+        self, content: bytes | Path, engine: str, floats: FloatRules | None = None
+    ) -> None:
         """Read a file.
 
         Args:
             content: the file's bytes, or its path.
-            engine: whose rounding to follow: "xnnpack" (LiteRT's default for int8), "optimized"
-                (its default for 16x8), "reference" (its plain kernels), or "micro" (LiteRT for
-                Microcontrollers).
+            engine: whose rounding to follow: "xnnpack" (LiteRT's default), "optimized" (its own
+                kernels, the default for 16x8), "reference" (its plain kernels), or "micro" (LiteRT
+                for Microcontrollers).
+            floats: the order of float operations; None for the engine's usual one on x86-64.
+                `float_rules_here` finds out what the processor at hand does.
 
         Raises:
             ValueError: unknown engine; or not a .tflite file.
             UnknownStepError: an operation, type, padding or option that is not known here.
         """
-        if engine not in requantization.ENGINES:
-            known = ", ".join(requantization.ENGINES)
-            raise ValueError(f"unknown engine {engine!r}; choose one of {known}.")
+        if engine not in RULES:
+            raise ValueError(f"unknown engine {engine!r}; choose one of {', '.join(RULES)}.")
         self.engine = engine
-        self.file = TfliteFile(content, engine="reference")
-        self._tensors = {tensor.index: tensor for tensor in self.file.tensors}
+        self.file = TfliteFile(content)
+        floats = floats or next((rules for rules in FLOAT_RULES if rules.engine == engine), None)
         self._constants = {t.index: self.file.value(t.index) for t in self.file.constants()}
-        self._steps = read(self.file)
-        for step in self._steps:
-            self._check(step)
-        self._fused = _with_pooled_sums(self._steps)
+        self._steps = []
+        tensors = self.file.tensors
+        for operation in self.file.operations:
+            output = tensors[operation.outputs[0]]
+            if output.dtype.kind in "iu" and not len(output.scales):
+                continue  # computes a shape, which follows from the number of images
+            inputs = tuple(tensors[i] if i >= 0 else None for i in operation.inputs)
+            step = Step(operation, inputs, output, RULES[engine], floats)
+            _check(step)
+            if all(i in self._constants for i in operation.inputs):  # float16 made wide
+                self._compute([step], self._constants)
+            else:
+                self._steps.append(step)
 
     def run(self, raw: Array) -> Array:
         """Compute the outputs.
-
-        A pooling right behind a convolution takes the largest sums here, before they are scaled:
-        rounding keeps order, so the result is the same, and there is less to round.
 
         Args:
             raw: [n, *input shape] in the input's dtype.
@@ -66,12 +190,11 @@ class NumpyNetwork:
             ValueError: wrong dtype or shape.
             OverflowError: a sum that does not fit where the engine keeps it.
         """
-        info, output = self.file.inputs[0], self.file.outputs[0].index
-        raw = checked_inputs(raw, info.dtype, info.shape[1:])
+        raw = checked_inputs(raw, self.file.inputs[0])
         parts = [raw[start : start + _BATCH] for start in range(0, len(raw), _BATCH)]
         # Products this small gain nothing from a second thread, and wait for it on a busy machine.
         with threadpoolctl.threadpool_limits(1, "blas"):
-            return np.concatenate([self._compute(self._fused, part)[output] for part in parts])
+            return np.concatenate([self._run(part)[self.file.outputs[0].index] for part in parts])
 
     def layers(self, raw: Array) -> dict[str, Array]:
         """Compute every activation: name of the tensor -> values, in running order.
@@ -83,163 +206,217 @@ class NumpyNetwork:
             ValueError: wrong dtype or shape.
             OverflowError: a sum that does not fit where the engine keeps it.
         """
-        info = self.file.inputs[0]
-        values = self._compute(self._steps, checked_inputs(raw, info.dtype, info.shape[1:]))
-        return {self._tensors[index].name: value for index, value in values.items()}
+        values = self._run(checked_inputs(raw, self.file.inputs[0]))
+        names = {t.index: t.name for t in self.file.tensors if t.index not in self._constants}
+        return {names[index]: value for index, value in values.items() if index in names}
 
-    def _compute(self, steps: Sequence[Step], raw: Array) -> dict[int, Array]:
-        """Run steps in order; index of the tensor -> values."""
-        values = {self.file.inputs[0].index: raw}
-        for step in steps:
-            values[step.output] = _KINDS[step.name](self, step, values)
+    def _run(self, raw: Array) -> dict[int, Array]:
+        """Compute one batch; index of the tensor -> values, the constants among them."""
+        values = self._constants | {self.file.inputs[0].index: raw}
+        self._compute(self._steps, values)
         return values
 
-    def _check(self, step: Step) -> None:
-        """Raise UnknownStepError where a step's tensors have types that it is not known for."""
-        if step.name not in _KINDS:
-            step.refuse("this operation is not known", self._tensors)
-        info, source = self._tensors[step.output], self._tensors[step.inputs[0]]
-        left_over = np.prod(info.shape[1:]) % 8 > 0 and source.dtype == np.float32
-        if step.name == "QUANTIZE" and self.engine == "optimized" and left_over:
-            step.refuse("the numbers left over from groups of 8 are not known", self._tensors)
-        integers = step.name == "QUANTIZE" and source.dtype != np.float32
-        if integers and not _same_ruler(source, info):
-            step.refuse("a change of scale between integers is not known", self._tensors)
-        if step.name in ("QUANTIZE", "DEQUANTIZE", "RESHAPE"):
-            return
-        bits = info.dtype.itemsize * 8
-        known = (
-            step.name == "MAX_POOL_2D" or (step.name, bits) in requantization.ENGINES[self.engine]
-        )
-        known |= step.name == "ADD" and bits in addition.ENGINES[self.engine]
-        if info.dtype.name not in ("int8", "int16") or source.dtype != info.dtype:
-            step.refuse(f"{source.dtype} in, {info.dtype} out is not known", self._tensors)
-        if not known:
-            step.refuse(f"{self.engine} has no rule for {info.dtype}", self._tensors)
-        if step.name in ("CONV_2D", "FULLY_CONNECTED"):
-            weights = self._tensors[step.inputs[1]]
-            if weights.dtype != np.int8 or weights.index not in self._constants:
-                step.refuse(f"weights of {weights.dtype} are not known", self._tensors)
-            if weights.zero_points.any():
-                step.refuse("weights with a zero point other than 0", self._tensors)
-        if step.name == "CONV_2D" and weights.shape[3] != source.shape[3]:
-            step.refuse("a convolution in groups is not known", self._tensors)
-
-    def _weights(self, step: Step) -> tuple[Array, Array | None, int]:
-        """Return a layer's weights, its bias or None, and its input's zero point."""
-        source, weight, *rest = step.inputs
-        bias = self._constants[rest[0]] if rest and rest[0] >= 0 else None
-        return self._constants[weight], bias, int(self._tensors[source].zero_points[0])
-
-    def _requantize(self, step: Step, sums: Array) -> Array:
-        """Scale a layer's sums to its output's ruler, as the engine does."""
-        source, weights, output = (
-            self._tensors[index] for index in (*step.inputs[:2], step.output)
-        )
-        rules, bits = requantization.ENGINES[self.engine], output.dtype.itemsize * 8
-        rule = rules[step.name, bits]
-        if step.bias_bits == 32 and (len(step.inputs) < 3 or step.inputs[2] < 0):
-            rule = rules.get((f"{step.name} without bias", bits), rule)
-        scales = source.scales[0], weights.scales
-        if (
-            step.name == "FULLY_CONNECTED"
-            and len(weights.scales) == 1
-            and rule != requantization.float64
-        ):
-            # With one scale for the tensor, the kernels multiply the two scales in float32.
-            scales = np.float32(source.scales[0] * weights.scales[0]), np.ones(1, np.float32)
-        return integer_ops.requantize(
-            sums,
-            rule,
-            *(*scales, output.scales[0], int(output.zero_points[0])),
-            dtype=output.dtype,
-            relu=step.relu,
-        )
-
-    def _convolution(self, step: Step, values: Values) -> Array:
-        windows = step.stride, step.padding, step.dilation
-        images, weights = values[step.inputs[0]], self._weights(step)
-        sums = integer_ops.sums_of_convolution(images, *weights, *windows)
-        if step.pool is not None:
-            channels_last = np.moveaxis(sums, 0, -1)
-            pool = step.pool
-            largest = integer_ops.max_pool(channels_last, pool.size, pool.stride, pool.padding)
-            sums = np.moveaxis(largest, -1, 0)
-        return self._requantize(step, sums)
-
-    def _dense(self, step: Step, values: Values) -> Array:
-        weights = self._weights(step)
-        rows = values[step.inputs[0]].reshape(-1, weights[0].shape[1])
-        return self._requantize(step, integer_ops.sums_of_dense(rows, *weights))
-
-    def _max_pool(self, step: Step, values: Values) -> Array:
-        return integer_ops.max_pool(values[step.inputs[0]], step.size, step.stride, step.padding)
-
-    def _add(self, step: Step, values: Values) -> Array:
-        infos = [self._tensors[index] for index in (*step.inputs, step.output)]
-        rulers = [(info.scales[0], int(info.zero_points[0])) for info in infos]
-        first, second = (
-            self._constants[index] if index in self._constants else values[index]
-            for index in step.inputs
-        )
-        rule = addition.ENGINES[self.engine][infos[2].dtype.itemsize * 8]
-        limits = np.iinfo(infos[2].dtype)
-        low = rulers[2][1] if step.relu else limits.min
-        total = np.clip(rule(first, second, *rulers), low, limits.max)
-        return np.asarray(total, infos[2].dtype)
-
-    def _reshape(self, step: Step, values: Values) -> Array:
-        source = values[step.inputs[0]]
-        return source.reshape(len(source), *self._tensors[step.output].shape[1:])
-
-    def _quantize(self, step: Step, values: Values) -> Array:
-        source, info = self._tensors[step.inputs[0]], self._tensors[step.output]
-        raw, limits = values[step.inputs[0]], np.iinfo(info.dtype)
-        if source.dtype == np.float32:
-            steps = requantization.QUANTIZE[self.engine](raw, info.scales[0])
-            clipped = np.clip(steps + info.zero_points[0], limits.min, limits.max)
-            return np.asarray(clipped, info.dtype)
-        shift = int(info.zero_points[0] - source.zero_points[0])
-        return (raw.astype(np.int16) + shift).astype(info.dtype)
-
-    def _dequantize(self, step: Step, values: Values) -> Array:
-        info = self._tensors[step.inputs[0]]
-        raw = values[step.inputs[0]].astype(np.float32)  # up to 16 bits: exact
-        return np.asarray(np.float32(info.scales[0]) * (raw - np.float32(info.zero_points[0])))
+    @staticmethod
+    def _compute(steps: Sequence[Step], values: dict[int, Array]) -> None:
+        """Compute steps in order, adding to `values`."""
+        for step in steps:
+            read = [values.get(index) for index in step.operation.inputs]
+            values[step.output.index] = OPERATIONS[step.name].function(step, *read)
 
 
-def _same_ruler(source: TensorInfo, info: TensorInfo) -> bool:
-    """Say whether two tensors have 8 bits and differ only in where their integers begin."""
-    if source.dtype.itemsize + info.dtype.itemsize != 2:
-        return False
-    begins = [int(t.zero_points[0]) - int(np.iinfo(t.dtype).min) for t in (source, info)]
-    return bool(source.scales[0] == info.scales[0] and begins[0] == begins[1])
+def float_rules_here(
+    content: bytes, engine: str, images: Array, outputs: Array
+) -> FloatRules | None:
+    """Find out which order of float operations an engine takes on this machine.
+
+    Args:
+        content: a file whose outputs are float32.
+        engine: "xnnpack" or "reference".
+        images: float32 [n, *the input's shape]; a hundred will do.
+        outputs: float32, what the engine made of them.
+
+    Returns:
+        The rules with which NumPy gives these outputs bit for bit; None if there are none in
+        `FLOAT_RULES`: a processor with code of its own.
+    """
+    known = (rules for rules in FLOAT_RULES if rules.engine == engine)
+    return next(
+        (r for r in known if np.array_equal(NumpyNetwork(content, engine, r).run(images), outputs)),
+        None,
+    )
 
 
-def _with_pooled_sums(steps: Sequence[Step]) -> list[Step]:
-    """Return the steps with each pooling that alone reads a convolution merged into it."""
-    readers = [index for step in steps for index in step.inputs]
-    merged: list[Step] = []
-    for step in steps:
-        before = merged[-1] if merged else None
-        if (
-            before is not None
-            and (before.name, step.name) == ("CONV_2D", "MAX_POOL_2D")
-            and step.inputs[0] == before.output
-            and readers.count(before.output) == 1
-        ):
-            merged[-1] = before.pooled_by(step)
+def _convolution(step: Step, images: Array, kernels: Array, bias: Array | None = None) -> Array:
+    if not step.is_float:
+        zero_point = int(step.source.zero_points[0])
+        sums = integer_ops.sums_of_convolution(images, kernels, bias, zero_point, *step.windows)
+        return _requantized(step, sums, bias)
+    assert step.floats is not None
+    size = kernels.shape[1], kernels.shape[2]
+    columns, shape = integer_ops.patches(images, size, *step.windows)
+    flat = kernels.reshape(len(kernels), -1)
+    sums = float_order.sums_in_order(columns, flat, bias, step.floats)
+    return np.moveaxis(_activated(step, sums.reshape(-1, *shape)), 0, -1)
+
+
+def _dense(step: Step, inputs: Array, weights: Array, bias: Array | None = None) -> Array:
+    rows = inputs.reshape(-1, weights.shape[1])
+    if not step.is_float:
+        zero_point = int(step.source.zero_points[0])
+        sums = integer_ops.sums_of_dense(rows, weights, bias, zero_point)
+        found = _requantized(step, sums, bias)
+    else:
+        assert step.floats is not None
+        if weights.dtype == np.int8:
+            scales = step.weights.scales
+            sums = float_order.dynamic_dense(rows, weights, scales, bias, step.floats)
         else:
-            merged.append(step)
-    return merged
+            columns = np.ascontiguousarray(rows.T)
+            sums = float_order.sums_in_order(columns, weights, bias, step.floats)
+        found = _activated(step, sums).T
+    return found.reshape(len(inputs), *step.output.shape[1:])
 
 
-_KINDS = {
-    "CONV_2D": NumpyNetwork._convolution,
-    "FULLY_CONNECTED": NumpyNetwork._dense,
-    "MAX_POOL_2D": NumpyNetwork._max_pool,
-    "ADD": NumpyNetwork._add,
-    "RESHAPE": NumpyNetwork._reshape,
-    "QUANTIZE": NumpyNetwork._quantize,
-    "DEQUANTIZE": NumpyNetwork._dequantize,
-}
+def _activated(step: Step, real: Array) -> Array:
+    """Return floats behind the step's ReLU, if it has one."""
+    return np.maximum(real, np.float32(0)) if step.relu else real
+
+
+def _requantized(step: Step, sums: Array, bias: Array | None) -> Array:
+    """Scale a layer's sums to its output's scale, as the engine does."""
+    source, weights, output = step.source, step.weights, step.output
+    rule = step.rules[step.name, step.bits]
+    if bias is None and step.operation.options.get("quantizedBiasType", 0) != 4:  # INT64
+        rule = step.rules.get((f"{step.name} without bias", step.bits), rule)
+    scales = source.scales[0], weights.scales
+    per_tensor = step.name == "FULLY_CONNECTED" and len(weights.scales) == 1
+    if per_tensor and rule != requantization.float64:
+        # With one scale for the tensor, the kernels multiply the two scales in float32.
+        scales = np.float32(source.scales[0] * weights.scales[0]), np.ones(1, np.float32)
+    return integer_ops.requantize(
+        *(sums, rule, *scales, output.scales[0], int(output.zero_points[0])),
+        dtype=output.dtype,
+        relu=step.relu,
+    )
+
+
+def _max_pool(step: Step, images: Array) -> Array:
+    options = step.operation.options
+    size = options["filterHeight"], options["filterWidth"]
+    return integer_ops.max_pool(images, size, *step.windows[:2])
+
+
+def _add(step: Step, first: Array, second: Array) -> Array:
+    if step.is_float:
+        return _activated(step, first + second)
+    places = [(t.scales[0], int(t.zero_points[0])) for t in (step.source, step.weights)]
+    output = step.output.scales[0], int(step.output.zero_points[0])
+    total = step.rules["ADD", step.bits](first, second, *places, output)
+    limits = np.iinfo(step.output.dtype)
+    low = output[1] if step.relu else limits.min
+    return np.asarray(np.clip(total, low, limits.max), step.output.dtype)
+
+
+def _reshape(step: Step, values: Array, shape: Array | None = None) -> Array:
+    return values.reshape(len(values), *step.output.shape[1:])
+
+
+def _quantize(step: Step, values: Array) -> Array:
+    output, limits = step.output, np.iinfo(step.output.dtype)
+    if values.dtype == np.float32:
+        levels = step.rules["QUANTIZE", 32](values, output.scales[0]) + output.zero_points[0]
+        return np.asarray(np.clip(levels, limits.min, limits.max), output.dtype)
+    shift = int(output.zero_points[0] - step.source.zero_points[0])
+    return (values.astype(np.int16) + shift).astype(output.dtype)
+
+
+def _dequantize(step: Step, values: Array) -> Array:
+    info, real = step.source, values.astype(np.float32)  # up to 16 bits: exact
+    if not len(info.scales):
+        return real  # float16
+    return np.asarray(np.float32(info.scales[0]) * (real - np.float32(info.zero_points[0])))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How an operation is computed, and which of its options are known.
+
+    Attributes:
+        function: takes a Step and the arrays that it reads, gives the array that it makes.
+        options: names of LiteRT's schema and the values known; others must be what stands for
+            nothing there.
+        weighted: whether its second input holds weights.
+        moves: whether it only changes type or shape, so that any types are fine.
+    """
+
+    function: Callable[..., Array]
+    options: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    weighted: bool = False
+    moves: bool = False
+
+
+_Known = Mapping[str, tuple[int, ...]]
+_ACTIVATION: _Known = {"fusedActivationFunction": (0, 1)}  # none, ReLU
+_WINDOW: _Known = {"padding": (0, 1)}  # SAME, VALID
+
+# Which operations are known. Source of names and numbers: LiteRT's schema.fbs.
+OPERATIONS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "CONV_2D": Kind(_convolution, {**_ACTIVATION, **_WINDOW}, weighted=True),
+        "FULLY_CONNECTED": Kind(_dense, {**_ACTIVATION, "weightsFormat": (0,)}, weighted=True),
+        "MAX_POOL_2D": Kind(_max_pool, {"fusedActivationFunction": (0,), **_WINDOW}),
+        "ADD": Kind(_add, _ACTIVATION),
+        "RESHAPE": Kind(_reshape, moves=True),
+        "QUANTIZE": Kind(_quantize, moves=True),
+        "DEQUANTIZE": Kind(_dequantize, moves=True),
+    }
+)
+
+
+def _check(step: Step) -> None:
+    """Raise UnknownStepError where a step has options or types that it is not known for."""
+    if step.name not in OPERATIONS:
+        step.refuse("this operation is not known")
+    kind, source, output = OPERATIONS[step.name], step.source, step.output
+    for name, known in kind.options.items():
+        value = step.operation.options.get(name, 0)
+        if value not in known:
+            step.refuse(f"{name} is {value}; known are {', '.join(map(str, known))}")
+    if step.name == "QUANTIZE":
+        _check_quantize(step)
+    if kind.moves:
+        return
+    if source.dtype != output.dtype or output.dtype.name not in ("float32", "int8", "int16"):
+        step.refuse(f"{source.dtype} in, {output.dtype} out is not known")
+    known_rule = step.floats if step.is_float else (step.name, step.bits) in step.rules
+    if step.name != "MAX_POOL_2D" and not known_rule:
+        step.refuse(f"this engine has no rule for {output.dtype}")
+    if kind.weighted:
+        _check_weights(step)
+
+
+def _check_quantize(step: Step) -> None:
+    """Refuse a QUANTIZE that changes the scale, or whose vector code is not known."""
+    source, output = step.source, step.output
+    if source.dtype == np.float32:
+        by_eights = step.rules["QUANTIZE", 32] is requantization.by_reciprocal
+        if by_eights and step.floats is None and np.prod(output.shape[1:]) % 8:
+            step.refuse("the numbers left over from groups of 8 are not known")
+        return
+    begins = [int(t.zero_points[0]) - int(np.iinfo(t.dtype).min) for t in (source, output)]
+    one_byte = source.dtype.itemsize == output.dtype.itemsize == 1
+    if not one_byte or source.scales[0] != output.scales[0] or begins[0] != begins[1]:
+        step.refuse("a change of scale between integers is not known")
+
+
+def _check_weights(step: Step) -> None:
+    """Refuse weights of another type than those known, or with a zero point."""
+    weights = step.weights
+    dynamic = step.name == "FULLY_CONNECTED" and weights.dtype == np.int8
+    fits = weights.dtype == np.float32 or dynamic if step.is_float else weights.dtype == np.int8
+    if not fits or weights.kind == "int4":
+        step.refuse(f"{step.source.dtype} times weights of {weights.kind} is not known")
+    if weights.zero_points.any():
+        step.refuse("weights with a zero point other than 0")
+    if step.name == "CONV_2D" and weights.shape[3] != step.source.shape[3]:
+        step.refuse("a convolution in groups is not known")

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from qhelpers.arithmetic import float_formats
 from qhelpers.notebook.exercises import Verdict, exercise, hint, right
 
 
@@ -51,7 +50,7 @@ def gap_at(answer: Callable[[float], Any]) -> Verdict:
     """A function that gives the distance to the next float32."""
     numbers = [1.0, 1.5, 3.0, 0.1, 1e-30, 123456.0, 2.0**24, 3e38]
     for number in numbers:
-        got, wanted = float(answer(number)), float(float_formats.spacing(number, np.float32))
+        got, wanted = float(answer(number)), float(np.spacing(np.float32(number)))
         if got == wanted:
             continue
         if got == 2.0**-23:

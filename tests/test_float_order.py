@@ -1,4 +1,4 @@
-"""The hybrid dense layer against both engines of LiteRT, and against exact arithmetic."""
+"""Float sums and the dynamic-range dense layer: both engines of LiteRT, and exact arithmetic."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from qhelpers.tflite import hybrid, litert, replay
+from qhelpers.arithmetic import float_order, integer_ops
+from qhelpers.arithmetic.float_order import FLOAT_RULES, FloatRules
+from qhelpers.tflite import conversion, litert
+from qhelpers.tflite.numpy_network import NumpyNetwork, float_rules_here
 
 ENGINES = ("xnnpack", "reference")
 SHAPES = {(64, 16): b"", (67, 17): b"", (2028, 10): b""}  # 67: the last 3 of a row go by themselves
@@ -29,7 +32,7 @@ def file_for(inputs: int, outputs: int) -> bytes:
         keras.utils.set_random_seed(0)
         layer = keras.layers.Dense(outputs, bias_initializer="uniform")
         model = keras.Sequential([keras.Input((inputs,)), layer])
-        SHAPES[inputs, outputs] = litert.convert(model, "dynamic_range")
+        SHAPES[inputs, outputs] = conversion.convert(model, "dynamic_range")
     return SHAPES[inputs, outputs]
 
 
@@ -70,28 +73,31 @@ def random_rows(count: int, inputs: int, rng: np.random.Generator) -> np.ndarray
 
 
 @pytest.fixture(scope="module")
-def here() -> dict[str, hybrid.Path | None]:
-    """The path that each engine takes on this machine, found with a row set of its own."""
+def here() -> dict[str, FloatRules | None]:
+    """The rules that each engine follows on this machine, found with a row set of its own."""
     rng = np.random.default_rng(99)
     found = {}
     for engine in ENGINES:
-        opened = litert.LiteModel(random_file((67, 17), rng), engine)
-        rows = random_rows(200, 67, rng)
-        found[engine] = replay.path_here(opened, rows, opened.predict(rows))
-        print(f"{engine}: {found[engine].name if found[engine] else 'a path of its own'}")
+        content, rows = random_file((67, 17), rng), random_rows(200, 67, rng)
+        outputs = litert.LiteModel(content, engine).predict(rows)
+        found[engine] = float_rules_here(content, engine, rows, outputs)
+        print(f"{engine}: {found[engine].name if found[engine] else 'rules of its own'}")
     return found
 
 
-def compare(opened: litert.LiteModel, rows: np.ndarray, path: hybrid.Path | None) -> None:
-    """Bit for bit on a known path; on another, values may go to the next level, so half of that."""
+def usual(engine: str) -> FloatRules:
+    return next(rules for rules in FLOAT_RULES if rules.engine == engine)
+
+
+def compare(opened: litert.LiteModel, rows: np.ndarray, rules: FloatRules | None) -> None:
+    """Bit for bit with known rules; with others, values may go to the next level: half of that."""
     theirs = opened.predict(rows)
-    kernel, scales, bias = parts(opened)
-    quantized = hybrid.quantize_rows(rows, path or hybrid.usual(opened.engine))
-    if path:
-        ours = hybrid.dense(quantized, kernel, scales, bias, path)
+    ours = NumpyNetwork(opened.content, opened.engine, rules).run(rows)
+    if rules:
         np.testing.assert_array_equal(ours, theirs)
     else:
-        ours = hybrid.dense(quantized, kernel, scales, bias, hybrid.usual(opened.engine))
+        kernel, scales, _ = parts(opened)
+        quantized = float_order.quantize_rows(rows, usual(opened.engine))
         level = quantized.scale[:, None] * scales * np.abs(kernel).sum(axis=1, dtype=np.int64)
         assert (np.abs(ours - theirs) <= level / 2 + 1e-5 * np.abs(theirs)).all()
 
@@ -100,7 +106,7 @@ def compare(opened: litert.LiteModel, rows: np.ndarray, path: hybrid.Path | None
 @settings(max_examples=60, deadline=None)
 @given(shape=st.sampled_from(list(SHAPES)), seed=st.integers(0, 2**32 - 1))
 def test_the_layer_is_the_engines(
-    engine: str, shape: tuple[int, int], seed: int, here: dict[str, hybrid.Path | None]
+    engine: str, shape: tuple[int, int], seed: int, here: dict[str, FloatRules | None]
 ) -> None:
     rng = np.random.default_rng(seed)
     opened = litert.LiteModel(random_file(shape, rng), engine)
@@ -114,7 +120,7 @@ def test_the_layer_is_the_engines(
     lift=st.sampled_from([0.0, 1.0, -1.0, 1e30]),
 )
 def test_rows_of_any_numbers(
-    engine: str, rows: np.ndarray, lift: float, here: dict[str, hybrid.Path | None]
+    engine: str, rows: np.ndarray, lift: float, here: dict[str, FloatRules | None]
 ) -> None:
     rows = rows + F32(lift)
     wide = np.maximum(rows.max(axis=1), 0) - np.minimum(rows.min(axis=1), 0)
@@ -123,7 +129,7 @@ def test_rows_of_any_numbers(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_extreme_rows(engine: str, here: dict[str, hybrid.Path | None]) -> None:
+def test_extreme_rows(engine: str, here: dict[str, FloatRules | None]) -> None:
     one = np.ones(64, F32)
     ramp = np.linspace(-1, 1, 64, dtype=F32)
     rows = np.stack([0 * one, one, -one, 1e35 * ramp, 1e-30 * ramp, ramp + 1, ramp - 1, one / 255])
@@ -143,72 +149,68 @@ def test_threads_and_batches_change_no_bit(engine: str) -> None:
     np.testing.assert_array_equal(alone, together)
 
 
-def test_this_processor_takes_the_path_that_its_features_say(
-    here: dict[str, hybrid.Path | None],
+def test_this_processor_follows_the_rules_that_its_features_say(
+    here: dict[str, FloatRules | None],
 ) -> None:
     listed = Path("/proc/cpuinfo")
     features = listed.read_text(encoding="utf-8") if listed.exists() else ""
     if platform.machine() == "x86_64" and features:
-        usual, plain = hybrid.PATHS[0], hybrid.PATHS[1]
-        assert here["xnnpack"] == (usual if " fma " in features else plain)
-        assert here["reference"] == hybrid.usual("reference")
+        assert here["xnnpack"] == FLOAT_RULES[0 if " fma " in features else 1]
+        assert here["reference"] == usual("reference")
     else:
-        known = {*hybrid.PATHS, None}
+        known = {*FLOAT_RULES, None}
         assert known.issuperset(here.values())
 
 
 def test_a_row_by_hand() -> None:
     # From -1 to 4.1: 255 levels, 50 to the unit; -128 + 50 stands for 0.
     row = np.array([[-1.0, 0.0, 0.5, 4.1, 0.02]], F32)
-    for path in hybrid.PATHS:
-        rows = hybrid.quantize_rows(row, path)
+    for rules in FLOAT_RULES:
+        rows = float_order.quantize_rows(row, rules)
         assert rows.values.tolist() == [[-128, -78, -53, 127, -77]]
         assert rows.values.dtype == np.int8
         assert rows.zero_point.tolist() == [-78]
         np.testing.assert_allclose(rows.scale, 0.02, rtol=1e-6)
 
 
-def test_halves_go_where_the_path_sends_them() -> None:
+def test_halves_go_where_the_rules_send_them() -> None:
     row = np.array([[0.0, 0.5, 1.5, 2.5, 255.0]], F32)  # scale 1, zero point -128
-    for path in hybrid.PATHS:
-        values = hybrid.quantize_rows(row, path).values[0, 1:4].astype(int) + 128
-        assert values.tolist() == ([0, 2, 2] if path.halves == "even" else [1, 2, 3])
+    for rules in FLOAT_RULES:
+        values = float_order.quantize_rows(row, rules).values[0, 1:4].astype(int) + 128
+        assert values.tolist() == ([0, 2, 2] if rules.halves == "even" else [1, 2, 3])
 
 
 @given(hnp.arrays(F32, (2, 9), elements=st.floats(-(2.0**60), 2.0**60, width=32)))
 def test_no_value_moves_by_more_than_about_a_level(rows: np.ndarray) -> None:
     wide = np.maximum(rows.max(axis=1), 0) - np.minimum(rows.min(axis=1), 0)
     rows[wide < 1e-30] = 0
-    for path in hybrid.PATHS:
-        got = hybrid.quantize_rows(rows, path)
+    for rules in FLOAT_RULES:
+        got = float_order.quantize_rows(rows, rules)
         real = got.scale[:, None] * (got.values.astype(F32) - got.zero_point[:, None])
         # Half a level for the value, and half for the zero point where it clips at an end.
         assert (np.abs(real - rows) <= got.scale[:, None] * F32(1.001)).all()
         assert (real[rows == 0] == 0).all()
 
 
-def test_the_integer_sums_are_exact_at_their_bound() -> None:
-    length = hybrid._LONGEST_ROW
-    values = np.full((1, length), 127, np.int8)
-    rows = hybrid.Rows(values, np.ones(1, F32), np.array([-128], np.int32))
-    kernel = np.full((2, length), -128, np.int8)
-    kernel[1, ::2] = 127
-    by_hand = [255 * int(weights.sum(dtype=np.int64)) for weights in kernel]
-    assert -(2**31) <= min(by_hand) < -(2**31) + 255 * 128  # one input more would overflow
-    np.testing.assert_array_equal(hybrid.integer_sums(rows, kernel)[0], F32(by_hand))
-    longer = np.zeros((1, length + 1), np.int8)
-    with pytest.raises(ValueError, match="may overflow int32"):
-        hybrid.integer_sums(rows, longer)
-
-
 @given(hnp.arrays(np.int8, (2, 40)), hnp.arrays(np.int8, (3, 40)), st.integers(-128, 127))
-def test_the_integer_sums_are_python_s(a: np.ndarray, b: np.ndarray, zero_point: int) -> None:
-    rows = hybrid.Rows(a, np.ones(2, F32), np.full(2, zero_point, np.int32))
+def test_integer_sums_with_a_zero_point_for_each_row(
+    a: np.ndarray, b: np.ndarray, zero_point: int
+) -> None:
+    zero_points = np.array([[zero_point], [5]])
     by_hand = [
-        [sum((int(v) - zero_point) * int(w) for v, w in zip(x, y, strict=True)) for y in b]
-        for x in a
+        [sum((int(v) - int(z)) * int(w) for v, w in zip(x, y, strict=True)) for y in b]
+        for x, (z,) in zip(a, zero_points, strict=True)
     ]
-    np.testing.assert_array_equal(hybrid.integer_sums(rows, b), F32(by_hand))
+    got = integer_ops.sums_of_dense(a, b, None, zero_points)
+    np.testing.assert_array_equal(got.T, by_hand)
+
+
+def test_sums_of_rows_beyond_32_bits_are_refused() -> None:
+    length = 2**31 // (255 * 127) + 1
+    row = np.full((1, length), 1, F32)
+    kernel = np.full((1, length), 127, np.int8)
+    with pytest.raises(OverflowError, match="does not fit int32"):
+        float_order.dynamic_dense(row, kernel, np.ones(1, F32), None, FLOAT_RULES[0])
 
 
 def rounded_once(a: float, b: float, c: float) -> Fraction:
@@ -232,7 +234,7 @@ def test_fma_rounds_once(a: float, b: float, c: float) -> None:
     expected = rounded_once(a, b, c)
     if expected != 0 and abs(expected) < Fraction(2) ** -126:
         return
-    assert Fraction(float(hybrid.multiply_add(F32(a), F32(b), F32(c), fused=True))) == expected
+    assert Fraction(float(float_order.multiply_add(F32(a), F32(b), F32(c), fused=True))) == expected
 
 
 ABOVE = (1 + 2.0**-12, 2.0**-24 * (1 - 2.0**-12 + 2.0**-24), 1.0)  # 1 + 2^-24 + 2^-60
@@ -247,8 +249,8 @@ def test_fma_where_rounding_to_float64_first_goes_wrong(
     assert tuple(map(float, (a, b, c))) == abc
     assert (np.float64(a) * np.float64(b) + c).astype(F32) != expected
     assert rounded_once(*abc) == expected
-    assert hybrid.multiply_add(a, b, c, fused=True) == expected
-    assert hybrid.multiply_add(-a, b, -c, fused=True) == -expected
+    assert float_order.multiply_add(a, b, c, fused=True) == expected
+    assert float_order.multiply_add(-a, b, -c, fused=True) == -expected
 
 
 @settings(max_examples=30)
@@ -258,7 +260,7 @@ def test_fma_broadcasts_and_agrees_one_by_one(seed: int) -> None:
     a = rng.integers(-50, 50, (4, 1)).astype(F32)
     b = (rng.integers(-50, 50, 5) * 2.0**-24).astype(F32)
     c = (1 + rng.integers(0, 3, (4, 5)) * 2.0**-23).astype(F32)
-    got = hybrid.multiply_add(a, b, c, fused=True)
+    got = float_order.multiply_add(a, b, c, fused=True)
     assert (got.shape, got.dtype) == ((4, 5), F32)
     for i, j in np.ndindex(4, 5):
         assert Fraction(float(got[i, j])) == rounded_once(*map(float, (a[i, 0], b[j], c[i, j])))
@@ -266,8 +268,8 @@ def test_fma_broadcasts_and_agrees_one_by_one(seed: int) -> None:
 
 def test_unfused_rounds_twice() -> None:
     a = F32(1 + 2.0**-12)
-    assert hybrid.multiply_add(a, a, F32(-1), fused=False) == 2.0**-11
-    assert hybrid.multiply_add(a, a, F32(-1), fused=True) == 2.0**-11 + 2.0**-24
+    assert float_order.multiply_add(a, a, F32(-1), fused=False) == 2.0**-11
+    assert float_order.multiply_add(a, a, F32(-1), fused=True) == 2.0**-11 + 2.0**-24
 
 
 @pytest.mark.parametrize(
@@ -283,11 +285,6 @@ def test_unfused_rounds_twice() -> None:
     ],
 )
 def test_rows_that_no_engine_can_quantize(rows: Any, message: str) -> None:
-    for path in hybrid.PATHS:
+    for rules in FLOAT_RULES:
         with pytest.raises(ValueError, match=message):
-            hybrid.quantize_rows(rows, path)
-
-
-def test_unknown_engine() -> None:
-    with pytest.raises(ValueError, match="unknown engine 'gpu'"):
-        hybrid.usual("gpu")
+            float_order.quantize_rows(rows, rules)

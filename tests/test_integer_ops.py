@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from one_layer import Tensor
 
-from qhelpers.arithmetic import addition, integer_ops
+from qhelpers.arithmetic import integer_ops
 from qhelpers.tflite import litert, microcontroller
 from qhelpers.tflite.numpy_network import NumpyNetwork, UnknownStepError
 
@@ -34,7 +34,7 @@ def agree(content: bytes, raw: Array, without: str = "") -> None:
     """Hold the NumPy network against every engine but one, byte for byte."""
     for engine in engines(raw.dtype):
         if engine == without:
-            with pytest.raises(UnknownStepError, match=f"{engine} has no rule for int16"):
+            with pytest.raises(UnknownStepError, match="this engine has no rule for int16"):
                 NumpyNetwork(content, engine)
             continue
         if engine == "micro":
@@ -59,7 +59,7 @@ def some_integers(rng: Any, shape: tuple[int, ...], low: int, high: int) -> Arra
 def layer(
     rng: Any, dtype: Any, kernel: tuple[int, ...], per_channel: bool, with_bias: bool = False
 ) -> tuple[Tensor, Tensor, Tensor | None, dict[str, Any]]:
-    """Random input, weights and bias; the output's ruler spreads the sums over its levels."""
+    """Random input, weights and bias; the output's scale spreads the sums over its levels."""
     low, high = LIMITS[dtype]
     zero_point = 0 if dtype == np.int16 else int(rng.integers(low, high + 1))
     power = rng.random() < 0.3  # powers of two: many halves to round
@@ -76,7 +76,7 @@ def layer(
     multiplier = (high - low) / 2 / spread * 2.0 ** rng.uniform(-6, 6)
     if rng.random() < 0.1:
         multiplier = rng.uniform(1, 100)  # above one
-    # What leaves 32 bits is undefined in C++: see test_rounding.
+    # What leaves 32 bits is undefined in C++: see test_requantization.
     room = 2.0**30 / max(1, integer_ops.largest_sum(weights, None, zero_point, dtype))
     multiplier = min(multiplier, 100, room)
     output_scale = np.float32(input_scale * scales.max() / multiplier)
@@ -155,10 +155,10 @@ def test_max_pool(
     raw = some_integers(rng, (3, 7, 6, 2), *LIMITS[dtype]).astype(dtype)
     zero_point = 0 if dtype == np.int16 else 5
     shape = integer_ops.max_pool(raw, size, stride, padding).shape[1:]
-    ruler = {"scales": 0.1, "zero_point": zero_point, "dtype": dtype}
+    levels = {"scales": 0.1, "zero_point": zero_point, "dtype": dtype}
     content = one_layer.max_pool(
-        Tensor("x", shape=(1, *raw.shape[1:]), **ruler),
-        Tensor("y", shape=(1, *shape), **ruler),
+        Tensor("x", shape=(1, *raw.shape[1:]), **levels),
+        Tensor("y", shape=(1, *shape), **levels),
         *(size, stride, padding),
     )
     agree(content, raw)
@@ -187,7 +187,7 @@ def test_addition(dtype: Any, seed: int, relu: bool) -> None:
 def test_addition_with_scales_that_xnnpack_does_not_take() -> None:
     values = np.zeros(3, np.int8)
     with pytest.raises(ValueError, match="ratios of scales"):
-        addition.xnnpack(values, values, (1.0, 0), (1.0, 0), (1e6, 0))
+        integer_ops.add_by_xnnpack(values, values, (1.0, 0), (1.0, 0), (1e6, 0))
 
 
 @given(st.integers(1, 900), st.integers(-128, 127), seeds)

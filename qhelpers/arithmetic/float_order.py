@@ -1,11 +1,10 @@
-"""The hybrid dense layer of a dynamic-range file in NumPy, rounded where each engine rounds.
+"""Sums of float products in the order of each engine, and the dynamic-range dense layer.
 
-A row of activations is quantized when it arrives, int8 is multiplied by int8 and added up in
-int32, and the sum is scaled back to float32. LiteRT's engines do this in different orders, and in
-floating point the order shows in the last bits. So does a fused multiply-add (FMA), which rounds
-`a * b + c` once. A `Path` says what one engine does on one kind of processor.
+In floating point, order shows in the last bits. So does a fused multiply-add (FMA), which rounds
+`a * b + c` once. `FloatRules` says what one engine does on one kind of processor.
 
-Sources: XNNPACK, src/xnnpack/quantization.h, src/f32-qs8-vcvt and src/qs8-gemm; LiteRT,
+Sources: XNNPACK, src/f32-igemm, src/f32-gemm, src/xnnpack/quantization.h, src/f32-qs8-vcvt and
+src/qs8-gemm; LiteRT, tflite/kernels/internal/reference/conv.h and fully_connected.h,
 tflite/kernels/fully_connected.cc, tflite/kernels/internal/optimized/sse_tensor_utils.cc and
 neon_tensor_utils.cc (x86-64 runs its quantization too, translated to SSE); KleidiAI's order was
 found by comparing outputs.
@@ -19,41 +18,47 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qhelpers.arithmetic import integer_ops
+
 Array = NDArray[Any]
 Floats = NDArray[np.float32]
 
-_LONGEST_ROW = (2**31 - 1) // (255 * 128)  # int32 cannot overflow up to here
 _F32 = np.float32
+_BLOCK = 8192  # sums at a time: they stay in the processor's cache
 
 
 @dataclass(frozen=True)
-class Path:
+class FloatRules:
     """The order of operations of one engine on one kind of processor.
 
     Attributes:
         name: what it is called in print.
         engine: "xnnpack" or "reference", as for `LiteModel`.
+        bias_first: a float sum starts from the bias; else the bias is added last.
         fused_sums: sums of float products are added up with FMA.
         fused_scaling: the bias is added to a scaled int32 sum with FMA.
-        scales_apart: the int32 sum is multiplied by the row's scale, then by the kernel's; else
+        scales_apart: an int32 sum is multiplied by the row's scale, then by the kernel's; else
             the two scales are multiplied first.
         halves: a value half way between two integers goes to the "even" one, or "away" from 0.
+        narrow: scale and zero point of a row are computed in float32; else in float64.
     """
 
     name: str
     engine: str
+    bias_first: bool
     fused_sums: bool
     fused_scaling: bool
     scales_apart: bool
     halves: str
+    narrow: bool
 
 
-PATHS = (  # an engine's usual path on x86-64 comes first
-    Path("XNNPACK with FMA", "xnnpack", True, True, True, "even"),
-    Path("XNNPACK without FMA", "xnnpack", False, False, True, "even"),
-    Path("XNNPACK with Arm's KleidiAI", "xnnpack", True, False, False, "away"),
-    Path("reference", "reference", False, False, False, "away"),
-    Path("reference with FMA (Arm)", "reference", True, True, False, "away"),
+FLOAT_RULES = (  # an engine's usual ones on x86-64 come first
+    FloatRules("XNNPACK with FMA", "xnnpack", True, True, True, True, "even", True),
+    FloatRules("XNNPACK without FMA", "xnnpack", True, False, False, True, "even", True),
+    FloatRules("XNNPACK with Arm's KleidiAI", "xnnpack", True, True, False, False, "away", True),
+    FloatRules("reference", "reference", False, False, False, False, "away", False),
+    FloatRules("reference with FMA (Arm)", "reference", False, True, True, False, "away", False),
 )
 
 
@@ -70,18 +75,6 @@ class Rows:
     values: Array
     scale: Floats
     zero_point: Array
-
-
-def usual(engine: str) -> Path:
-    """Return the path of an engine on x86-64 processors of the last ten years.
-
-    Raises:
-        ValueError: unknown engine.
-    """
-    for path in PATHS:
-        if path.engine == engine:
-            return path
-    raise ValueError(f'unknown engine {engine!r}; choose "xnnpack" or "reference".')
 
 
 def multiply_add(a: Any, b: Any, c: Any, fused: bool) -> Floats:
@@ -113,12 +106,37 @@ def multiply_add(a: Any, b: Any, c: Any, fused: bool) -> Floats:
     return total.astype(_F32)
 
 
-def quantize_rows(real: Floats, path: Path) -> Rows:
+def sums_in_order(columns: Floats, weights: Floats, bias: Array | None, rules: FloatRules) -> Array:
+    """Add up float products one after the other, as the engines do.
+
+    Args:
+        columns: float32 [inputs, n].
+        weights: float32 [channels, inputs].
+        bias: float32 [channels], or None.
+        rules: whose order.
+
+    Returns:
+        float32 [channels, n].
+    """
+    added = np.zeros(len(weights), _F32) if bias is None else bias
+    start = added if rules.bias_first else np.zeros_like(added)
+    sums = np.empty((len(weights), columns.shape[1]), _F32)
+    width = max(1, _BLOCK // len(weights))
+    for left in range(0, columns.shape[1], width):
+        block = columns[:, left : left + width]
+        total: Floats = np.repeat(start[:, None], block.shape[1], axis=1)
+        for row, weight in zip(block, weights.T, strict=True):
+            total = multiply_add(weight[:, None], row, total, rules.fused_sums)
+        sums[:, left : left + width] = total if rules.bias_first else total + added[:, None]
+    return sums
+
+
+def quantize_rows(real: Floats, rules: FloatRules) -> Rows:
     """Quantize each row to int8 from its own range, asymmetric; the range always holds 0.
 
     Args:
         real: float32 [n, inputs].
-        path: whose arithmetic.
+        rules: whose arithmetic.
 
     Returns:
         The rows' integers, scales and zero points.
@@ -140,10 +158,9 @@ def quantize_rows(real: Floats, path: Path) -> Rows:
             f"{low[bad[0]]:g} to {high[bad[0]]:g}. Rescale the inputs."
         )
     width = np.where(width == 0, _F32(255), width)  # a row of zeros: scale 1
-    parameters = _of_xnnpack if path.engine == "xnnpack" else _of_reference
-    scale, levels, zero_point = parameters(low, high, width)
+    scale, levels, zero_point = (_narrow if rules.narrow else _wide)(low, high, width)
     steps = real * levels[:, None]
-    if path.halves == "even":
+    if rules.halves == "even":
         whole = np.rint(steps)
     else:
         whole = np.trunc(steps + np.copysign(_F32(0.5), steps))
@@ -151,7 +168,7 @@ def quantize_rows(real: Floats, path: Path) -> Rows:
     return Rows(values.astype(np.int8), scale, zero_point.astype(np.int32))
 
 
-def _of_xnnpack(low: Floats, high: Floats, width: Floats) -> tuple[Floats, Floats, Array]:
+def _narrow(low: Floats, high: Floats, width: Floats) -> tuple[Floats, Floats, Array]:
     """Return scale, levels in 1.0 and zero point: all in float32."""
     levels = _F32(255) / width
     below, above = low * levels, high * levels
@@ -160,7 +177,7 @@ def _of_xnnpack(low: Floats, high: Floats, width: Floats) -> tuple[Floats, Float
     return _F32(1) / levels, levels, np.rint(np.clip(zero_point, -128, 127))
 
 
-def _of_reference(low: Floats, high: Floats, width: Floats) -> tuple[Floats, Floats, Array]:
+def _wide(low: Floats, high: Floats, width: Floats) -> tuple[Floats, Floats, Array]:
     """Return scale, levels in 1.0 and zero point: in float64, the first two then rounded."""
     exact = width / np.float64(255)
     below, above = low / exact, high / exact
@@ -170,45 +187,33 @@ def _of_reference(low: Floats, high: Floats, width: Floats) -> tuple[Floats, Flo
     return scale, _F32(1) / scale, np.trunc(zero_point + np.copysign(0.5, zero_point))
 
 
-def integer_sums(rows: Rows, kernel: Array) -> Floats:
-    """Multiply int8 rows by int8 weights and add up, as the engines do in int32.
-
-    Args:
-        rows: from `quantize_rows`.
-        kernel: int8 [outputs, inputs].
-
-    Returns:
-        float32 [n, outputs]: the int32 sums, turned into floats.
-
-    Raises:
-        ValueError: rows so long that int32 could overflow.
-    """
-    if kernel.shape[1] > _LONGEST_ROW:
-        raise ValueError(f"rows of {kernel.shape[1]:,} may overflow int32; {_LONGEST_ROW:,} fit.")
-    # |value - zero_point| <= 255 and |weight| <= 128, so no partial sum, in whatever order BLAS
-    # adds, leaves the whole numbers up to 2^53 that float64 holds exactly. float32 holds 2^24.
-    shifted = rows.values.astype(np.float64) - rows.zero_point[:, None]
-    return (shifted @ kernel.T.astype(np.float64)).astype(_F32)
-
-
-def dense(rows: Rows, kernel: Array, scales: Array, bias: Array, path: Path) -> Floats:
-    """Compute a hybrid dense layer from quantized rows.
+def dynamic_dense(
+    real: Floats, weights: Array, scales: Array, bias: Array | None, rules: FloatRules
+) -> Floats:
+    """Compute a dense layer with int8 weights and rows that are quantized on the fly.
 
     One thing is not repeated here: LiteRT's x86-64 reference kernel adds up an output's weights in
     int16, eight sums at a time. With more than 2,064 inputs, and weights nearly all of which are
     127, these overflow and its answer is wrong by far.
 
     Args:
-        rows: from `quantize_rows`.
-        kernel: int8 [outputs, inputs].
-        scales: float32 [outputs], of the kernel.
-        bias: float32 [outputs].
-        path: whose arithmetic.
+        real: float32 [n, inputs].
+        weights: int8 [channels, inputs].
+        scales: float32, of the weights: [channels] or [1].
+        bias: float32 [channels], or None.
+        rules: whose arithmetic.
 
     Returns:
-        float32 [n, outputs].
+        float32 [channels, n].
+
+    Raises:
+        ValueError: as `quantize_rows`.
+        OverflowError: a sum does not fit int32.
     """
-    sums, row_scales = integer_sums(rows, kernel), rows.scale[:, None]
-    if path.scales_apart:
-        return multiply_add(sums * row_scales, scales, bias, path.fused_scaling)
-    return multiply_add(sums, row_scales * scales, bias, path.fused_scaling)
+    rows = quantize_rows(real, rules)
+    added = np.zeros((len(weights), 1), _F32) if bias is None else bias[:, None]
+    sums = integer_ops.sums_of_dense(rows.values, weights, None, rows.zero_point[:, None])
+    sums = sums.astype(_F32)  # the only rounding up to here, as from int32
+    if rules.scales_apart:
+        return multiply_add(sums * rows.scale, scales[:, None], added, rules.fused_scaling)
+    return multiply_add(sums, rows.scale * scales[:, None], added, rules.fused_scaling)

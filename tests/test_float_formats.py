@@ -9,7 +9,6 @@ from qhelpers.arithmetic import float_formats
 
 EVERY_HALF = np.arange(2**16, dtype=np.uint16)
 ANY_FLOAT32 = st.floats(width=32, allow_nan=True, allow_infinity=True, allow_subnormal=True)
-ANY_FLOAT16 = st.floats(width=16, allow_nan=True, allow_infinity=True, allow_subnormal=True)
 
 
 def same(ours, theirs):
@@ -76,41 +75,8 @@ def test_fields_put_together_again(x):
     assert fields.kind == expected
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float16])
-def test_neighbours_and_spacing_against_numpy(dtype):
-    @given(st.lists(ANY_FLOAT32 if dtype == np.float32 else ANY_FLOAT16, min_size=1))
-    def check(numbers):
-        x = np.array(numbers, dtype)
-        with np.errstate(all="ignore"):
-            same(float_formats.next_up(x, dtype), np.nextafter(x, dtype(np.inf)))
-            usual = np.abs(x) != np.finfo(dtype).max  # where NumPy says infinity
-            same(float_formats.spacing(x, dtype)[usual], np.spacing(np.abs(x))[usual])
-
-    check()
-
-
-def test_neighbours_and_spacing_of_every_half():
-    x = EVERY_HALF.view(np.float16)
-    with np.errstate(all="ignore"):
-        same(float_formats.next_up(x, np.float16), np.nextafter(x, np.float16(np.inf)))
-        usual = np.abs(x) != np.finfo(np.float16).max
-        same(float_formats.spacing(x, np.float16)[usual], np.spacing(np.abs(x))[usual])
-
-
-def test_neighbours_worked_by_hand():
-    assert float_formats.next_up(1.0) == 1 + 2.0**-23
-    assert float_formats.next_up(-0.0) == 2.0**-149
-    assert float_formats.next_up(np.finfo(np.float32).max) == math.inf
-    assert float_formats.next_up(-math.inf) == np.finfo(np.float32).min
-    assert float_formats.spacing(np.finfo(np.float32).max) == 2.0**104
-    assert float_formats.spacing(65504.0, "float16") == 32
-    assert float_formats.spacing(2.0**24) == 2
-    assert isinstance(float_formats.spacing(1.0), np.float32)
-
-
 def test_every_half_there_and_back():
-    wide = float_formats.from_float16(EVERY_HALF)
-    same(wide, EVERY_HALF.view(np.float16).astype(np.float32))
+    wide = EVERY_HALF.view(np.float16).astype(np.float32)
     same(float_formats.to_float16(wide).view(np.float16), EVERY_HALF.view(np.float16))
 
 
@@ -167,8 +133,6 @@ def test_nan_stays_nan_and_keeps_its_sign():
 def test_shapes():
     x = np.ones((2, 3), np.float32)
     assert float_formats.to_float16(x).shape == (2, 3)
-    assert float_formats.from_float16(float_formats.to_float16(x)).shape == (2, 3)
-    assert float_formats.next_up(x).shape == float_formats.spacing(x).shape == (2, 3)
     assert float_formats.to_float16(x[:, ::2]).shape == (2, 2)
     assert float_formats.to_float16(x[:0]).size == 0
 
@@ -176,9 +140,5 @@ def test_shapes():
 def test_errors_say_what_to_do():
     with pytest.raises(ValueError, match=r"got float64\. Pass x\.astype\(np\.float32\)"):
         float_formats.to_float16(np.ones(3))
-    with pytest.raises(ValueError, match=r"got float16\. Pass x\.view\(np\.uint16\)"):
-        float_formats.from_float16(np.ones(3, np.float16))
-    with pytest.raises(ValueError, match="float32 or float16; got float64"):
-        float_formats.next_up(1.0, np.float64)
     with pytest.raises(ValueError, match=r"one number; got an array of shape \(3,\)"):
         float_formats.fields32(np.ones(3))

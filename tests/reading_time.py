@@ -1,0 +1,35 @@
+"""How long a notebook takes: 200 words and 12 lines a minute, its figures, its exercises."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from course_files import code_cells, markdown_cells
+
+WORDS, LINES = 200, 12  # a minute
+FIGURE, EXERCISE = 0.7, 4.0  # minutes each
+# What each lesson may announce at most.
+MINUTES = {
+    **{"00": 30, "01": 30, "02": 35, "03": 55, "04": 25, "05": 35, "06": 55},
+    **{"07": 50, "08": 50, "09": 30},
+    **{"20": 45, "21": 40, "22": 45},
+}
+
+
+def minutes(notebook: Any) -> float:
+    """Return the minutes that a notebook takes; folded solutions are read by few."""
+    prose = [re.sub(r"(?s)<details>.*?</details>", "", c.source) for c in markdown_cells(notebook)]
+    words = sum(len(text.split()) for text in prose)
+    code = code_cells(notebook)
+    lines = sum(bool(line.strip()) for cell in code for line in cell.source.splitlines())
+    figures = sum("image/png" in output.get("data", {}) for cell in code for output in cell.outputs)
+    exercises = sum("answer = ..." in cell.source for cell in code)
+    return words / WORDS + lines / LINES + FIGURE * figures + EXERCISE * exercises
+
+
+def announced(notebook: Any) -> int:
+    """Return the minutes that a notebook's first cell announces."""
+    found = re.search(r"\*\*(\d+) minutes\*\*", notebook.cells[0].source)
+    assert found, "the first cell announces no minutes"
+    return int(found[1])
