@@ -23,9 +23,21 @@ def rounded(fraction: int) -> int:
     return kept + (dropped > 2**12 or (dropped == 2**12 and kept % 2 == 1))
 
 
-def stored_as(lite: LiteModel, shape: tuple[int, ...]) -> int:
-    """Return the index of the file's float16 constant of that shape."""
-    return next(t.index for t in lite.constants() if t.shape == shape and t.dtype == np.float16)
+def show(numbers: Floats) -> None:
+    """Print numbers [n] as float32, float16 and bfloat16."""
+    import ml_dtypes
+
+    print(f"{'float32':>9} {'float16':>11} {'bfloat16':>11}")
+    with np.errstate(over="ignore"):
+        narrow = numbers.astype(np.float16), numbers.astype(ml_dtypes.bfloat16)
+    for row in zip(numbers, *narrow, strict=True):
+        print("{:9.5g} {:11.5g} {:11.5g}".format(*map(float, row)))
+
+
+def stored(lite: LiteModel, shape: tuple[int, ...]) -> npt.NDArray[np.float16]:
+    """Return the file's float16 constant of that shape."""
+    found = [t for t in lite.constants() if t.shape == shape and t.dtype == np.float16]
+    return np.asarray(lite.value(found[0].index), np.float16)
 
 
 def mark(content: bytes) -> str:
@@ -67,6 +79,12 @@ def pooled(images: Floats, weights: Mapping[str, Floats]) -> Floats:
     return np.asarray(blocks.max(axis=(2, 4)).reshape(-1, 2028), np.float32)
 
 
+def products(images: Floats, weights: Mapping[str, Floats]) -> npt.NDArray[np.float16]:
+    """Return the dense layer's float16 products: [n, 28, 28] -> [n, 2028, 10]."""
+    entering = pooled(images, weights).astype(np.float16)
+    return entering[:, :, None] * weights["logits/kernel"].astype(np.float16)
+
+
 def soil(count: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Make up capacitances of a soil sensor [n, 1], in farads, and whether the soil is dry."""
     picofarads = np.random.default_rng(0).uniform(60, 140, (count, 1))
@@ -92,8 +110,9 @@ def sensor(farads: Floats, dry: npt.NDArray[np.bool_]) -> keras.Model:
     return network
 
 
-def first_layer(lite: LiteModel) -> Floats:
-    """Return the numbers of the sensor's first weights [8], as the file stores them."""
+def first_layer(content: bytes) -> Floats:
+    """Return the numbers of the sensor's first weights [8], as its file stores them."""
+    lite = LiteModel(content)
     found = [lite.value(t.index) for t in lite.constants() if t.shape == (8, 1)]
     return np.asarray(found[0].ravel(), np.float32)
 
