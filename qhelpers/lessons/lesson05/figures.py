@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ def fading(sounds: Mapping[str, npt.NDArray[Any]], tail: int = 1000, zoom: int =
         tail: the first sample of the quiet end.
         zoom: how many times larger the quiet end is drawn.
     """
-    title = "From one peak to a thousandth of it: loud and quiet share one clip"
+    title = "From the peak to a thousandth of it: loud and quiet share one clip"
     height = 1.5 * len(sounds) + 0.7
     _, axes = new(len(sounds), 2, title, height=height, sharex="col", squeeze=False)
     for row, (name, samples) in zip(axes, sounds.items(), strict=True):
@@ -37,6 +38,33 @@ def fading(sounds: Mapping[str, npt.NDArray[Any]], tail: int = 1000, zoom: int =
     axes[0, 1].set_title(f"the quiet end, {zoom} times larger")
     for axis in axes[-1]:
         axis.set_xlabel("time [ms]")
+    finish()
+
+
+def play(sounds: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Show a player for each sound: name -> samples [n]; each is brought to full volume."""
+    from IPython.display import Audio, display
+
+    for name, samples in sounds.items():
+        print(f"{LABELS.get(name, name)}:", flush=True)
+        display(Audio(samples, rate=RATE))  # type: ignore[no-untyped-call]
+
+
+def quiet_end(sounds: Mapping[str, npt.NDArray[Any]], first: int) -> None:
+    """Draw the quiet ends of sounds, one below the other, on one scale.
+
+    Args:
+        sounds: name -> samples [n].
+        first: at which sample of the clip they begin.
+    """
+    title = "The quiet end: int8 falls silent, 16x8 goes on"
+    _, axes = new(len(sounds), 1, title, height=0.9 * len(sounds) + 0.9, sharex=True, sharey=True)
+    for axis, (name, samples) in zip(axes, sounds.items(), strict=True):
+        time = 1000 * (first + np.arange(len(samples))) / RATE
+        axis.plot(time, samples, color=COLORS.get(name, COLORS["muted"]), linewidth=0.8)
+        axis.set_ylabel(LABELS.get(name, name), rotation=0, ha="right", va="center")
+    axes[0].set_ylim(-0.02, 0.02)
+    axes[-1].set_xlabel("time [ms]")
     finish()
 
 
@@ -54,7 +82,7 @@ def by_loudness(ratios: Mapping[str, Sequence[float]]) -> None:
         width = {"float32": 1.5, "float16": 2.5, "int16x8": 4}.get(name, 1.8)
         label = {"input": "before cleaning"}.get(name, LABELS.get(name, name))
         axis.plot(places, values, styles.get(name, "o-"), color=color, linewidth=width, label=label)
-    names = [f"{low:g} to {high:g}" for high, low in zip(EDGES[:-1], EDGES[1:], strict=True)]
+    names = [f"{low:g} to {high:g}" for high, low in itertools.pairwise(EDGES)]
     axis.set_xticks(places, names)
     axis.set(xlabel="loudness of the passage, as a share of the clip's peak")
     axis.set(ylabel="signal over error [dB]")

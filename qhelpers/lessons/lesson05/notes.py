@@ -32,7 +32,7 @@ EDGES = (1.0, 0.1, 0.03, 0.01, 0.003, 0.001)
 _RECIPE = 1  # count it up when sounds or training change: older cached networks are not used
 _HISS = 0.3  # of the local level: about 10 dB below the notes
 _HARMONICS = 5
-_CLIPS, _EPOCHS, _BATCH, _RATE = 1_200, 4, 16, 1e-2
+_CLIPS, _EPOCHS, _PART, _BATCH, _RATE = 800, 3, 512, 16, 1e-2
 
 Ranges = Sequence[tuple[Any, Any] | None]
 
@@ -125,14 +125,19 @@ def trained(network: keras.Model, show: bool = True) -> keras.Model:
     except Exception as error:  # whatever a damaged file makes NumPy or Keras raise
         print(f"The cached {path.name} is damaged ({type(error).__name__}): retraining.")
     clips = pluck(_CLIPS, seed=0)
+    noisy, clean, level = (
+        part.reshape(-1, _PART, 1) for part in (clips.noisy, clips.clean, clips.level)
+    )
     keras.utils.set_random_seed(0)
-    falling = keras.optimizers.schedules.CosineDecay(_RATE, _EPOCHS * _CLIPS // _BATCH)
-    network.compile(keras.optimizers.Adam(falling), loss="mae", steps_per_execution=25)
+    # The same layers on shorter pieces of the clips: the network does not look further than 12.
+    pieces = keras.Sequential([keras.Input((_PART, 1)), *network.layers])
+    falling = keras.optimizers.schedules.CosineDecay(_RATE, _EPOCHS * len(noisy) // _BATCH)
+    pieces.compile(keras.optimizers.Adam(falling), loss="mae", steps_per_execution=25)
     with progress(_EPOCHS, "Training on notes", show) as advance:
         bar = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: advance())
-        network.fit(
-            *(clips.noisy, clips.clean),
-            sample_weight=1 / clips.level[..., 0],
+        pieces.fit(
+            *(noisy, clean),
+            sample_weight=1 / level[..., 0],
             epochs=_EPOCHS,
             batch_size=_BATCH,
             verbose=0,
@@ -168,11 +173,12 @@ def activations(
     Returns:
         The input and each layer's output, as rounded.
     """
+    import keras
+
     found = [rounding(0, sounds)]
     for layer, kernel in enumerate(kernels, 1):
-        padded = np.pad(found[-1], ((0, 0), (4, 4), (0, 0)))
-        sums = sum(padded[:, k : k + SAMPLES] @ kernel[k] for k in range(len(kernel)))
-        after = np.maximum(sums, 0) if layer < len(kernels) else sums
+        sums = keras.ops.conv(found[-1], kernel, strides=1, padding="same")
+        after = keras.ops.relu(sums) if layer < len(kernels) else sums
         found.append(rounding(layer, np.asarray(after, np.float32)))
     return found
 
@@ -226,33 +232,14 @@ def ranges(
     ]
 
 
-@dataclass(frozen=True)
-class EightBits:
-    """A network computed in NumPy with int8 weights and 256 levels for each activation."""
-
-    kernels: Sequence[Floats]
-
-    @classmethod
-    def of(cls, network: keras.Model) -> EightBits:
-        """Round a network's kernels to int8 with a scale per filter."""
-        kernels = network.get_weights()
-        scales = [np.abs(kernel).max((0, 1)) / 127 for kernel in kernels]
-        rounded = [np.float32(np.rint(k / s) * s) for k, s in zip(kernels, scales, strict=True)]
-        return cls(rounded)
-
-    def run(self, sounds: Floats, edges: Ranges) -> Floats:
-        """Return [n, 2048, 1] of sounds of that shape, with the given ranges."""
-        return activations(self.kernels, sounds, to_eight_bits(edges))[-1]
-
-    def seen(self, sounds: Floats) -> list[Floats]:
-        """Return the activations on calibration sounds, not rounded."""
-        return activations(self.kernels, sounds)
+RIVALS = ("twice the data", "percentile", "least MSE", "per channel", "mu-law input")
+"""The ways of `rivals` to choose ranges, but for the first, which is the converter's."""
 
 
 def rivals(
     network: keras.Model, training: Floats, more: Floats, noisy: Floats
 ) -> dict[str, Floats]:
-    """Clean sounds with 256 levels for each activation, their ranges chosen in several ways.
+    """Clean sounds with int8 weights and 256 integers for each activation, in several ways.
 
     Args:
         network: the network.
@@ -261,19 +248,63 @@ def rivals(
         noisy: [m, 2048, 1], what to clean.
 
     Returns:
-        Name of the way -> cleaned sounds [m, 2048, 1].
+        Name of the way -> cleaned sounds [m, 2048, 1]: minimum and maximum, then `RIVALS`.
     """
-    eight = EightBits.of(network)
-    seen = eight.seen(training)
+    kernels = []
+    for kernel in network.get_weights():
+        scale = np.abs(kernel).max((0, 1)) / 127
+        kernels.append(np.float32(np.rint(kernel / scale) * scale))
+    seen = activations(kernels, training)
     plain = ranges(seen)
+    chosen: list[Ranges] = [
+        plain,
+        ranges(activations(kernels, more)),
+        ranges(seen, percent=99.9),
+        [by_error(values) for values in seen],
+        ranges(seen, (0, 1)),
+        [None, *plain[1:]],
+    ]
+    sounds = [noisy] * 5 + [mu_law(noisy)]
     return {
-        "int8 as it is": eight.run(noisy, plain),
-        "3 times the data": eight.run(noisy, ranges(eight.seen(more))),
-        "percentile": eight.run(noisy, ranges(seen, percent=99.9)),
-        "least MSE": eight.run(noisy, [by_error(values) for values in seen]),
-        "per channel": eight.run(noisy, ranges(seen, (0, 1))),
-        "mu-law input": eight.run(mu_law(noisy), [None, *plain[1:]]),
+        name: activations(kernels, sound, to_eight_bits(edges))[-1]
+        for name, sound, edges in zip(("as it is", *RIVALS), sounds, chosen, strict=True)
     }
+
+
+def convert(network: keras.Model, recipe: str, sounds: Floats) -> bytes:
+    """Convert the network by one of the five recipes, calibrated on sounds from -1 to 1."""
+    from qhelpers.tflite import conversion
+
+    return conversion.convert(network, recipe, sounds, (-1, 1))
+
+
+def with_litert_quantizer(content: bytes, typical: npt.NDArray[np.float32]) -> bytes:
+    """Quantize a float32 .tflite file of the CNN to 16x8 by litert-quantizer.
+
+    Args:
+        content: the file.
+        typical: [n, 28, 28], to calibrate on.
+    """
+    from litert_quantizer import quantizer, recipe
+
+    from qhelpers.tflite import silence
+
+    with silence.quiet():
+        tool = quantizer.Quantizer(content, recipe.static_wi8_ai16())
+        batches = {"serving_default": [{"image": image[None]} for image in typical]}
+        return bytes(tool.quantize(tool.calibrate(batches)).quantized_model)
+
+
+def tone(pitch: float, strength: float) -> Floats:
+    """Return a steady note [1, 2048, 1] of that many hertz."""
+    time = np.arange(SAMPLES) / RATE
+    return np.float32(strength * np.sin(2 * np.pi * pitch * time))[None, :, None]
+
+
+def summed(patch: Floats, kernel: Floats, multiplier: float) -> tuple[int, int]:
+    """Return the sum of products of integers, and the integer that it becomes."""
+    total = int((patch.astype(np.int64) * kernel).sum())
+    return total, round(total * multiplier)
 
 
 def table(rows: Mapping[str, Sequence[float]]) -> str:
