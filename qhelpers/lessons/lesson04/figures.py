@@ -56,7 +56,7 @@ def path(image: Array, weights: Mapping[str, Array], digit: int) -> None:
         found["weights"].astype(np.float32),
         [f"{int(w.view(np.uint16)):04x}" for w in found["weights"]],
         products=f"{found['sum']:.3f}",
-        rescaled="widened\nfirst: x 1",
+        rescaled="x 1",
         result=f"{found['sum'] + found['bias']:.3f}",
         types={"weights": "float32", "stored": "float16", "sum": "float32", "result": "float32"},
         active="stored",

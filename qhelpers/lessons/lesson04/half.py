@@ -73,7 +73,7 @@ def with_litert_quantizer(content: bytes) -> bytes:
 
 def pooled(images: Floats, weights: Mapping[str, Floats]) -> Floats:
     """Return what enters the CNN's dense layer: [n, 28, 28] -> [n, 2028], in float32."""
-    patches = np.lib.stride_tricks.sliding_window_view(images, (3, 3), axis=(1, 2))
+    patches = np.lib.stride_tricks.sliding_window_view(images, (3, 3), (1, 2))  # type: ignore[call-overload]
     sums = np.tensordot(patches, weights["conv/kernel"][:, :, 0, :], 2) + weights["conv/bias"]
     blocks = np.maximum(sums, 0).reshape(-1, 13, 2, 13, 2, 12)
     return np.asarray(blocks.max(axis=(2, 4)).reshape(-1, 2028), np.float32)
@@ -88,7 +88,7 @@ def products(images: Floats, weights: Mapping[str, Floats]) -> npt.NDArray[np.fl
 def soil(count: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Make up capacitances of a soil sensor [n, 1], in farads, and whether the soil is dry."""
     picofarads = np.random.default_rng(0).uniform(60, 140, (count, 1))
-    return np.float32(picofarads * 1e-12), picofarads < 95
+    return np.asarray(picofarads * 1e-12, np.float32), picofarads < 95
 
 
 def sensor(farads: Floats, dry: npt.NDArray[np.bool_]) -> keras.Model:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qhelpers import paths
+from qhelpers.arithmetic import affine, ranges
 from qhelpers.progress import progress
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ _RECIPE = 1  # count it up when sounds or training change: older cached networks
 _HISS = 0.3  # of the local level: about 10 dB below the notes
 _HARMONICS = 5
 _CLIPS, _EPOCHS, _PART, _BATCH, _RATE = 800, 3, 512, 16, 1e-2
-
-Ranges = Sequence[tuple[Any, Any] | None]
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def _moving_rms(sounds: npt.NDArray[np.float64], width: int = 65) -> npt.NDArray
     padded = np.pad(sounds**2, ((0, 0), (width // 2 + 1, width // 2)))
     sums = np.cumsum(padded, axis=1)
     means = (sums[:, width:] - sums[:, :-width]) / width
-    return np.sqrt(np.maximum(means, 1e-12))
+    return np.asarray(np.sqrt(np.maximum(means, 1e-12)), np.float64)
 
 
 def by_loudness(clips: Clips, cleaned: Floats) -> list[float]:
@@ -161,75 +160,31 @@ def loudness(sounds: Floats, width: int = 129) -> Floats:
 def activations(
     kernels: Sequence[Floats],
     sounds: Floats,
-    rounding: Callable[[int, Floats], Floats] = lambda layer, values: values,
+    params: Sequence[affine.QuantParams | None] = (None,) * 4,
 ) -> list[Floats]:
-    """Compute the network in float32, with each activation passed through `rounding`.
+    """Compute the network in float32, with each activation quantized and dequantized again.
 
     Args:
         kernels: of its layers, [9, channels in, channels out] each; ReLU behind all but the last.
         sounds: [n, 2048, 1].
-        rounding: (0 for the input, 1 for the first layer ..., values) -> values.
+        params: of the input and of each layer's output; None leaves it as it is.
 
     Returns:
-        The input and each layer's output, as rounded.
+        The input and each layer's output, as quantized.
     """
     import keras
 
-    found = [rounding(0, sounds)]
+    found = [_rounded(sounds, params[0])]
     for layer, kernel in enumerate(kernels, 1):
         sums = keras.ops.conv(found[-1], kernel, strides=1, padding="same")
         after = keras.ops.relu(sums) if layer < len(kernels) else sums
-        found.append(rounding(layer, np.asarray(after, np.float32)))
+        found.append(_rounded(np.asarray(after, np.float32), params[layer]))
     return found
 
 
-def to_eight_bits(ranges: Ranges) -> Callable[[int, Floats], Floats]:
-    """Return a rounding for `activations`: 256 levels, for each layer from `low` to `high`.
-
-    Args:
-        ranges: (low, high) of the input and of each layer: numbers, or arrays that fit the values;
-            None leaves that one as it is.
-    """
-
-    def rounding(layer: int, values: Floats) -> Floats:
-        edges = ranges[layer]
-        if edges is None:
-            return values
-        low, high = (np.asarray(edge, np.float64) for edge in edges)
-        low, high = np.minimum(low, 0), np.maximum(high, 0)
-        scale = np.maximum(high - low, 1e-12) / 255
-        zero = np.rint(-low / scale)
-        whole = np.clip(np.rint(values / scale) + zero, 0, 255)
-        return np.asarray((whole - zero) * scale, np.float32)
-
-    return rounding
-
-
-def by_error(values: Floats) -> tuple[float, float]:
-    """Return the range, a share of minimum to maximum, whose 256 levels have the least MSE."""
-    some = values.ravel()[::41]
-    edges = [(some.min() * share, some.max() * share) for share in np.linspace(0.05, 1, 39)]
-    return min(edges, key=lambda e: float(np.square(to_eight_bits([e])(0, some) - some).mean()))
-
-
-def ranges(
-    values: Sequence[Floats], axis: tuple[int, ...] | None = None, percent: float = 100
-) -> list[tuple[Any, Any]]:
-    """Return (low, high) of each array: the percentiles `100 - percent` and `percent`.
-
-    Args:
-        values: activations as `activations` returns them.
-        axis: the axes that share a range; None: all.
-        percent: 100 for minimum and maximum.
-    """
-    kept = axis is not None
-    if percent == 100:
-        return [(v.min(axis, keepdims=kept), v.max(axis, keepdims=kept)) for v in values]
-    ends = (100 - percent, percent)
-    return [
-        tuple(np.percentile(v, end, axis=axis, keepdims=kept) for end in ends)  # type: ignore[misc]
-        for v in values
-    ]
+def _rounded(values: Floats, params: affine.QuantParams | None) -> Floats:
+    """Return values as `params` leave them."""
+    return values if params is None else affine.fake_quantize(values, params)
 
 
 RIVALS = ("twice the data", "percentile", "least MSE", "per channel", "mu-law input")
@@ -250,24 +205,24 @@ def rivals(
     Returns:
         Name of the way -> cleaned sounds [m, 2048, 1]: minimum and maximum, then `RIVALS`.
     """
-    kernels = []
+    kernels: list[Floats] = []
     for kernel in network.get_weights():
         scale = np.abs(kernel).max((0, 1)) / 127
-        kernels.append(np.float32(np.rint(kernel / scale) * scale))
+        kernels.append(np.asarray(np.rint(kernel / scale) * scale, np.float32))
     seen = activations(kernels, training)
-    plain = ranges(seen)
-    chosen: list[Ranges] = [
+    plain = [ranges.by_minmax(values) for values in seen]
+    chosen: list[Sequence[affine.QuantParams | None]] = [
         plain,
-        ranges(activations(kernels, more)),
-        ranges(seen, percent=99.9),
-        [by_error(values) for values in seen],
-        ranges(seen, (0, 1)),
+        [ranges.by_minmax(values) for values in activations(kernels, more)],
+        [ranges.by_percentile(values) for values in seen],
+        [ranges.by_mse(values.ravel()[::41]) for values in seen],
+        [ranges.by_minmax(values, axis=2) for values in seen],
         [None, *plain[1:]],
     ]
     sounds = [noisy] * 5 + [mu_law(noisy)]
     return {
-        name: activations(kernels, sound, to_eight_bits(edges))[-1]
-        for name, sound, edges in zip(("as it is", *RIVALS), sounds, chosen, strict=True)
+        name: activations(kernels, sound, params)[-1]
+        for name, sound, params in zip(("as it is", *RIVALS), sounds, chosen, strict=True)
     }
 
 
@@ -298,7 +253,8 @@ def with_litert_quantizer(content: bytes, typical: npt.NDArray[np.float32]) -> b
 def tone(pitch: float, strength: float) -> Floats:
     """Return a steady note [1, 2048, 1] of that many hertz."""
     time = np.arange(SAMPLES) / RATE
-    return np.float32(strength * np.sin(2 * np.pi * pitch * time))[None, :, None]
+    wave = strength * np.sin(2 * np.pi * pitch * time)
+    return np.asarray(wave, np.float32)[None, :, None]
 
 
 def summed(patch: Floats, kernel: Floats, multiplier: float) -> tuple[int, int]:
