@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,7 +158,12 @@ def _make_step(keras: Any, model: Any, steps: int, batch: int) -> Any:
     return tf.function(step)
 
 
-def trained(digits: Digits, variant: str = "plain", show: bool = True) -> keras.Model:
+def trained(
+    digits: Digits,
+    variant: str = "plain",
+    show: bool = True,
+    fit: Callable[[keras.Model], object] | None = None,
+) -> keras.Model:
     """Return the network trained on some digits, from the cache if it was trained before.
 
     Args:
@@ -165,6 +171,8 @@ def trained(digits: Digits, variant: str = "plain", show: bool = True) -> keras.
         variant: "plain"; or "dark" for the network without biases, trained on `darken`ed images
             (the first 12,000).
         show: show a progress bar while it trains.
+        fit: trains the model in place, in place of `train`; what it does has to come to the same
+            weights (lesson 01 shows `model.fit` that does). Not called if the cache has the model.
 
     Returns:
         The model, as read from its file; where no file can be kept, as trained, and one line says
@@ -185,7 +193,9 @@ def trained(digits: Digits, variant: str = "plain", show: bool = True) -> keras.
         except Exception as error:  # whatever a damaged file makes Keras raise
             print(f"The cached model {path.name} is damaged ({type(error).__name__}): retraining.")
     model = build(use_bias=variant == "plain")
-    if variant == "plain":
+    if fit is not None:
+        fit(model)
+    elif variant == "plain":
         train(model, digits.train_images, digits.train_labels, show=show)
     else:
         images, _ = darken(digits.train_images[:_DARK_IMAGES])

@@ -95,3 +95,14 @@ def test_no_registry_host_is_named() -> None:
         for path in ROOT.glob(pattern):
             if path.is_file():
                 assert not hosts.search(path.read_text(encoding="utf-8")), path
+
+
+def test_the_package_keeps_to_its_budget() -> None:
+    """7,500 lines, 5,000 of them outside `lessons/`, which get 250 each on average."""
+    package = ROOT / "qhelpers"
+    lines = {path: len(path.read_text("utf-8").splitlines()) for path in package.rglob("*.py")}
+    in_lessons = sum(n for path, n in lines.items() if package / "lessons" in path.parents)
+    count = len(list((package / "lessons").glob("lesson[0-9][0-9]")))
+    assert sum(lines.values()) <= 7500
+    assert sum(lines.values()) - in_lessons <= 5000
+    assert in_lessons <= 250 * count

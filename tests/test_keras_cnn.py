@@ -4,6 +4,7 @@ import errno
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -288,3 +289,40 @@ def test_wrong_training_data_is_explained(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         keras_cnn.train(keras_cnn.build(), images, labels)
+
+
+def test_a_fit_of_ones_own_trains_what_is_kept(data: digits.Digits) -> None:
+    fitted: list[Any] = []
+    first = keras_cnn.trained(data, fit=fitted.append)
+    assert len(fitted) == 1
+    assert equal(first, fitted[0])
+    second = keras_cnn.trained(data, fit=fitted.append)
+    assert len(fitted) == 1, "the cache has it"
+    assert equal(first, second)
+
+
+def test_the_fit_that_lesson_01_shows_gives_the_weights_of_train(data: digits.Digits) -> None:
+    import keras
+    from course_files import code_cells, read
+
+    shown = [c.source for c in code_cells(read("01_float32")) if "def " in c.source]
+    epochs = 2
+    few = SimpleNamespace(
+        train_images=data.train_images[:320], train_labels=data.train_labels[:320]
+    )
+    names: dict[str, Any] = {
+        "np": np,
+        "keras": keras,
+        "data": digits,
+        "digits": few,
+        "keras_cnn": SimpleNamespace(plan=lambda _: (epochs, 32)),
+        "test_images": digits.to_float(data.test_images[:64]),
+        "test_labels": data.test_labels[:64],
+    }
+    for source in shown:
+        if "def batches" in source or "def fit" in source:
+            exec(source, names)
+    theirs, ours = keras_cnn.build(), keras_cnn.build()
+    names["fit"](theirs)
+    keras_cnn.train(ours, few.train_images, few.train_labels, epochs, 32, show=False)
+    assert equal(theirs, ours)

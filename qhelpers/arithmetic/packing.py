@@ -17,8 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qhelpers import paths
-
 _MARK = b"QBB1"
 _WIDTHS = (1, 2, 4, 8)
 _FLOATS = {"f16": "<f2", "f32": "<f4"}
@@ -105,7 +103,10 @@ def save(path: Path, arrays: Mapping[str, NDArray[Any]], bits: Mapping[str, int]
         header[name] = [kind, list(array.shape)]
     text = json.dumps(header, separators=(",", ":")).encode()
     content = _MARK + struct.pack("<I", len(text)) + text + b"".join(parts)
-    return paths.write_atomically(path, content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    return part.replace(path)
 
 
 def load(path: Path) -> dict[str, NDArray[Any]]:

@@ -28,7 +28,7 @@ WIDTH = 78
 """Columns that a table and the lines below it take at most: those of a page."""
 
 _LAST_LESSON = 99
-_COLUMNS = ("model", "bytes", "smaller", "accuracy in % [95 %]", "flips", "latency")
+_COLUMNS = ("model", "bytes", "smaller", "accuracy % [95 %]", "flips", "latency")
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ _KNOWN_MESSAGES = (
     r"torch\.quantize_per_tensor, torch\.quantize_per_channel and other",
     r"Please use quant_min and quant_max to specify the range for observers",
     r"Statistics for quantized inputs were expected",
+    r"The input of maxpool2d is not quantized",
+    r"To copy construct from a tensor, it is recommended",
     r"\s*Warning: tf\.lite\.Interpreter is deprecated",
 )
 
@@ -143,6 +145,8 @@ def _quiet_before_import(frameworks: tuple[str, ...]) -> None:
             warnings.filterwarnings("ignore", message=message, category=kind)
     # Importing torchao logs a warning about its own classes.
     logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)
+    # Compiling for the CPU logs that there is no GPU.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     if "tensorflow" in frameworks:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
         # The course needs no GPU, and its figures are to be the same with one and without.

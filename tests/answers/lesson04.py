@@ -1,46 +1,34 @@
 """Wrong answers of lesson 04 and a part of the hint that each gets."""
 
-_FACTOR = "2.0 ** -np.round(np.log2(np.abs(k).max(axis=(0, 1, 2))))"
+_KEPT = "f // 2**13 + (f % 2**13"
 
 WRONG = {
     "04.1": [
-        ("0.3125", "sign wrong"),
-        ("-0.0625", "hidden one"),
-        ("-1.25 * 2**13", "Take the bias off"),
-        ("-1.25 * 2.0**-3", "half of the 32 patterns"),
-        ("-1.25 * 2.0 ** (13 - 127)", "bias of float32"),
-        ("-0.375", "worth a half"),
-        ("7", "Value ="),
-        ("'1 01101'", "Expected a number"),
+        ("lambda f: None", "returns nothing"),
+        ("lambda f: f // 2**13", "cut off without rounding"),
+        ("lambda f: -(-f // 2**13)", "below half: that rounds down"),
+        (f"lambda f: {_KEPT} > 2**12)", "here upward"),
+        (f"lambda f: {_KEPT} >= 2**12)", "here downward"),
+        ("lambda f: min(1023, round(f / 2**13))", "the carry counts"),
+        ("lambda f: f / 2**13", "a whole number"),
+        ("5", "Expected a function"),
     ],
     "04.2": [
-        ("2049", "That is float16"),
-        ("129", "hidden one counts"),
-        ("256", "power of two"),
-        ("513", "One bit too many"),
-        ("100", "as it is"),
-        ("70_000", "gap becomes 2"),
-        ("257.5", "Expected a whole number"),
+        ("65520", "really holds"),
+        ("float('inf')", "did not"),
+        ("2e12", "the float32 file holds"),
+        ("1.0", "in common"),
+        ("'large'", "Expected a number"),
     ],
     "04.3": [
-        ("lambda k, b, d: None", "returns nothing"),
-        ("lambda k, b, d: k", "three arrays"),
-        ("lambda k, b, d: (k, b, d.T)", "keep its shape"),
-        ("lambda k, b, d: (np.float16(k), b, d)", "too early"),
-        ("lambda k, b, d: (k, b, d)", "above 65,504"),
-        ("lambda k, b, d: (k / 2**20, b / 2**20, d * 2**20)", "One factor for all"),
-        ("lambda k, b, d: tuple(np.clip(a, -65504, 65504) for a in (k, b, d))", "clip nothing"),
-        (f"lambda k, b, d: (k * {_FACTOR}, b, d / np.tile({_FACTOR}, 169)[:, None])", "bias"),
-        (
-            f"lambda k, b, d: (k * {_FACTOR}, b * {_FACTOR}, d * np.tile({_FACTOR}, 169)[:, None])",
-            "divide there",
-        ),
-        (
-            f"lambda k, b, d: (k * {_FACTOR}, b * {_FACTOR}, "
-            f"d / np.repeat({_FACTOR}, 169)[:, None])",
-            "tile, do not repeat",
-        ),
-        (f"lambda k, b, d: (k * {_FACTOR}, b * {_FACTOR}, d)", "as it was"),
-        ("1.0", "Expected a function"),
+        ("['float16', 'float16', 'int32']", "thin out"),
+        ("['float32', 'float16', 'int32']", "First case"),
+        ("['bfloat16', 'bfloat16', 'int32']", "more fraction bits"),
+        ("['bfloat16', 'float32', 'int32']", "Second case"),
+        ("['bfloat16', 'float16', 'float16']", "skips some"),
+        ("['bfloat16', 'float16', 'float32']", "not made for counting"),
+        ("['bfloat16']", "three names"),
+        ("['a', 'b', 'c']", "Choose of"),
+        ("'float16'", "Expected a list"),
     ],
 }

@@ -1,10 +1,10 @@
-"""The plots of lesson 00: pictures in few levels, the number line, the trade, the map."""
+"""The plots of lesson 00: pictures in few levels, the number line, marks under weights, the map."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,59 +12,67 @@ import numpy.typing as npt
 from matplotlib.patches import FancyBboxPatch
 
 from qhelpers.arithmetic import affine
-from qhelpers.evaluation import metrics
+from qhelpers.notebook import journey
 from qhelpers.notebook.style import COLORS, finish, image, new
 
 Array = npt.NDArray[Any]
 
-# What each lesson of the map is about: number, place (column, row), name, its one idea.
-_LESSONS = (
-    ("00", 0, 1, "start here", "what it is,\nwhat it trades"),
-    ("01", 1, 1, "float32", "the number that\nwe start from"),
-    ("02", 2, 2, "dynamic range", "int8 weights, scales\nfrom each input"),
-    ("03", 3, 2, "full integer", "calibrated once,\nintegers only"),
-    ("04", 4, 2, "float16", "half the bits,\nstill floats"),
-    ("05", 5, 2, "16x8", "finer activations\nwhere 8 bits fail"),
-    ("06", 2, 0, "PyTorch static", "prepare, calibrate,\nconvert"),
-    ("07", 3, 0, "quantization-\naware training", "learn with\nthe rounding on"),
-    ("08", 4, 0, "below 8 bits", "4, 2, 1:\nwhere it breaks"),
-    ("09", 5, 0, "choosing", "which one for\nwhich device"),
+# The map: group, colour, lessons with their one idea.
+_GROUPS = (
+    (
+        "the walk",
+        "int16x8",
+        (
+            ("00", "start here", "what it is,\nwhat it trades"),
+            ("01", "float32", "the baseline"),
+            ("02", "dynamic range", "scales from\neach input"),
+            ("03", "full integer", "calibrated,\nintegers only"),
+            ("04", "float16", "half the bits"),
+            ("05", "16x8", "finer\nactivations"),
+            ("06", "PyTorch", "prepare, calibrate,\nconvert"),
+        ),
+    ),
+    (
+        "further",
+        "int8",
+        (
+            ("07", "aware training", "learn with\nthe rounding on"),
+            ("08", "below 8 bits", "where it breaks,\nwhat holds it"),
+            ("09", "choosing", "which one for\nwhich device"),
+        ),
+    ),
+    (
+        "deep dives",
+        "float16",
+        (
+            ("20", "LiteRT engines", "one file,\nfour roundings"),
+            ("21", "order of sums", "floats differ in\nthe last bit"),
+            ("22", "PyTorch engines", "value for value"),
+        ),
+    ),
 )
 
 
-def pictures(rows: Mapping[str, Sequence[Array]], titles: Sequence[str], title: str) -> None:
-    """Draw pictures in a grid.
+def pictures(rows: Mapping[str, Array], quantize: Callable[[Array, int], Array]) -> None:
+    """Draw pictures in float32 and in fewer and fewer levels.
 
     Args:
-        rows: name of each row -> its pictures, each [height, width], all on the scale 0 to 1.
-        titles: text above each column.
-        title: the figure's message.
+        rows: name -> a picture [height, width], 0 to 1.
+        quantize: (picture, bits) -> the picture in 2**bits levels.
     """
-    height = 0.7 + 1.75 * len(rows)
-    _, axes = new(len(rows), len(titles), title, height, squeeze=False)
-    for row, (line, (name, drawn)) in enumerate(zip(axes, rows.items(), strict=True)):
-        for place, pixels, text in zip(line, drawn, titles, strict=True):
-            image(place, pixels, "" if row else text, vmin=0, vmax=1)
-        line[0].set_ylabel(name)
-    finish()
-
-
-def staircase(bits: Sequence[int]) -> None:
-    """Draw what comes out against what goes in: 2^bits levels are 2^bits steps."""
-    real = np.linspace(0, 1, 2001)
-    _, axes = new(1, len(bits), "Each bit more doubles the number of levels", 2.9, sharey=True)
-    for place, b in zip(axes, bits, strict=True):
-        step = 1 / (2**b - 1)
-        place.plot(real, real, color=COLORS["float32"], linewidth=0.8, label="exact")
-        place.plot(real, np.rint(real / step) * step, color=COLORS["int8"], label=f"{2**b} levels")
-        place.set(title=f"{b} bit{'s' * (b > 1)}", xlabel="real brightness", aspect="equal")
-        place.legend(loc="upper left", handlelength=1.2)
-    axes[0].set_ylabel("brightness after rounding")
+    title = "You can still read it when each pixel holds a single bit"
+    _, axes = new(len(rows), 5, title, 0.7 + 1.75 * len(rows), squeeze=False)
+    for row, (name, picture) in enumerate(rows.items()):
+        image(axes[row, 0], picture, "" if row else "float32", vmin=0, vmax=1)
+        axes[row, 0].set_ylabel(name)
+        for place, bits in zip(axes[row, 1:], (8, 4, 2, 1), strict=True):
+            text = "" if row else f"{bits} bit{'s' * (bits > 1)}, {2**bits} levels"
+            image(place, quantize(picture, bits), text, vmin=0, vmax=1)
     finish()
 
 
 def number_line(
-    bits: int = 3, low: float = -0.5, high: float = 1.0, symmetric: bool = False, real: float = 0.4
+    bits: int = 3, low: float = -0.5, high: float = 1.0, real: float = 0.4, symmetric: bool = False
 ) -> None:
     """Draw which real numbers the integers stand for, and where one real number lands.
 
@@ -88,7 +96,8 @@ def number_line(
     axes.axvspan(low, high, ymin=0.3, ymax=0.62, color=COLORS["highlight"], alpha=0.35, zorder=0)
     axes.vlines(levels, -0.12, 0.12, color=COLORS["int8"], linewidth=2 if bits < 6 else 0.7)
     for integer, level in zip(integers, levels, strict=True):
-        if (integer - params.qmin) % max(1, len(levels) // 16) == 0 or integer == params.qmax:
+        # Every mark has its label as long as they fit; then every second, fourth, eighth ...
+        if (integer - params.qmin) % max(1, len(levels) // 16) == 0:
             axes.text(level, -0.2, integer, ha="center", va="top", fontsize=8)
     axes.plot([0], [0], "o", color=COLORS["float32"], markersize=5)
     axes.annotate(
@@ -110,12 +119,12 @@ def number_line(
     finish()
 
 
-def sliders(draw: Callable[..., None], **ranges: Any) -> None:
-    """Put sliders under a drawing where somebody can move them; say so where not.
+def sliders(draw: Callable[..., None], start: Mapping[str, Any]) -> None:
+    """Put sliders for bits, low, high and real under a drawing where somebody can move them.
 
     Args:
         draw: the function that draws.
-        ranges: argument -> what `ipywidgets.interact` takes, such as (1, 8).
+        start: argument -> the value that its slider starts at.
     """
     if importlib.util.find_spec("ipywidgets") is None:
         print("Sliders need ipywidgets (pip install ipywidgets); the figure above stands still.")
@@ -125,13 +134,14 @@ def sliders(draw: Callable[..., None], **ranges: Any) -> None:
         import ipywidgets
 
         slow = {"continuous_update": False}
-        controls = {
-            name: ipywidgets.FloatSlider(sum(span) / 2, min=span[0], max=span[1], step=0.05, **slow)
-            if isinstance(span, tuple) and isinstance(span[0], float)
-            else span
-            for name, span in ranges.items()
+        limits = {"low": (-2.0, 0.0), "high": (0.1, 2.0), "real": (-2.0, 2.0)}
+        controls: dict[str, Any] = {
+            name: ipywidgets.FloatSlider(start[name], min=low, max=high, step=0.05, **slow)
+            for name, (low, high) in limits.items()
         }
-        ipywidgets.interact(draw, **controls)
+        bits = ipywidgets.IntSlider(start["bits"], min=1, max=8, **slow)
+        symmetric = ipywidgets.Checkbox(start["symmetric"], description="symmetric")
+        ipywidgets.interact(draw, bits=bits, **controls, symmetric=symmetric)
 
 
 def _somebody_is_there() -> bool:
@@ -142,107 +152,73 @@ def _somebody_is_there() -> bool:
     return "google.colab" in sys.modules or bool(getattr(kernel, "_allow_stdin", False))
 
 
-def known_and_unknown(weights: Array, peaks: Array) -> None:
-    """Draw the weights' values, fixed after training, beside the peak activation of each image."""
-    _, (left, right) = new(1, 2, "A range known in advance, and one that each input sets anew", 2.8)
-    left.hist(weights.ravel(), 80, color=COLORS["int16x8"])
-    left.set(
-        yscale="log", title="parameters: all weights of layer 1", xlabel="weight", ylabel="how many"
-    )
-    right.hist(peaks, 60, color=COLORS["pytorch_dynamic"])
-    right.set(
-        title="activations: the largest in each test image",
-        xlabel="largest output of layer 1",
-        ylabel="images",
-    )
-    finish()
-
-
-def accuracy_by_bits(
-    series: Mapping[str, Mapping[int, metrics.Accuracy]], reference: metrics.Accuracy, title: str
-) -> None:
-    """Draw accuracy with its interval against bits, one line for each of up to three series."""
-    _, axes = new(title=title, height=3.0)
-    axes.axhline(100 * reference.value, color=COLORS["float32"], linestyle="--", linewidth=1)
-    axes.text(3.0, 100 * reference.value + 2, "float32", ha="right")
-    for (name, points), shift in zip(series.items(), (-0.06, 0.0, 0.06), strict=False):
-        place = np.arange(len(points)) + shift
-        value, low, high = (
-            np.array([100 * getattr(point, part) for point in points.values()])
-            for part in ("value", "low", "high")
-        )
-        axes.errorbar(place, value, (value - low, high - value), fmt="o-", capsize=4, label=name)
-        axes.set_xticks(range(len(points)), [f"{b} bit{'s' * (b > 1)}" for b in points])
-    axes.set(ylabel="test accuracy (%)", ylim=(0, 108))
-    axes.legend(loc="lower left")
-    finish()
-
-
-def energy(picojoules: Mapping[str, float]) -> None:
-    """Draw the published energy of single operations as bars."""
-    _, axes = new(title="Fetching from DRAM costs far more than computing", height=3.4)
-    names, values = list(picojoules), list(picojoules.values())
-    colors = [COLORS[{"i": "int8", "f": "float32"}.get(name[0], "int16x8")] for name in names]
-    axes.barh(names, values, color=colors)
-    for row, value in enumerate(values):
-        axes.text(value * 1.15, row, f"{value:g}", va="center", fontsize=9)
-    axes.set(
-        xscale="log",
-        xlim=(0.01, 8000),
-        xlabel="estimated energy in picojoules (45 nm, 0.9 V; Horowitz 2014), log scale",
-    )
-    axes.invert_yaxis()
-    axes.grid(visible=False, axis="y")
-    finish()
-
-
-def trade(points: Mapping[str, tuple[int, metrics.Accuracy]], title: str) -> None:
-    """Draw accuracy with its interval against bytes; the top left corner is where one wants to be.
+def marks(kernel: Array, reach: float) -> None:
+    """Draw a kernel's weights as a histogram, and over it the three marks of 2 bits.
 
     Args:
-        points: name -> bytes, accuracy; a name with "during" in it is drawn as another kind.
-        title: the figure's message.
+        kernel: weights, any shape.
+        reach: the real number that the outer marks stand for.
     """
-    _, axes = new(title=title, height=3.3)
-    for name, (size, got) in points.items():
-        during = "during" in name
-        color = COLORS["pytorch_dynamic"] if during else COLORS["int16x8"]
-        spread = [[100 * (got.value - got.low)], [100 * (got.high - got.value)]]
-        axes.errorbar(
-            size, 100 * got.value, spread, fmt="s" if during else "o", capsize=4, color=color
-        )
-        axes.annotate(
-            name, (size, 100 * got.value), (7, -12), textcoords="offset points", fontsize=9
-        )
-    axes.set(xscale="log", xlabel="bytes of all parameters, log scale", ylabel="test accuracy (%)")
-    axes.set(xlim=(2000, 250_000), ylim=(0, 108))
+    # Beyond half a step from 0, a weight goes to an outer mark.
+    share = float((np.abs(kernel) <= reach / 2).mean())
+    title = f"Marks up to the largest weight: {100 * share:.1f} % of the weights (yellow) go to 0"
+    _, axes = new(title=title, height=2.7)
+    axes.hist(kernel.ravel(), 120, color=COLORS["int16x8"])
+    for value in (-reach, 0.0, reach):
+        axes.axvline(value, color=COLORS["int8"], linewidth=2.5)
+    axes.axvspan(-reach / 2, reach / 2, color=COLORS["highlight"], alpha=0.3, zorder=0)
+    axes.set(xlabel="weight of layer 1 (orange: the three marks)", ylabel="how many weights")
     finish()
+
+
+def path(net: Mapping[str, Array], image: Array) -> None:
+    """Draw how three weights of the network become one number of its output.
+
+    Args:
+        net: "kernel1" [784, 32], "bias1" [32], "kernel2" [32, 10], "bias2" [10].
+        image: [28, 28] float32, whose likeliest digit the number stands for.
+    """
+    hidden = np.maximum(image.ravel() @ net["kernel1"] + net["bias1"], 0)
+    logits = hidden @ net["kernel2"] + net["bias2"]
+    digit = int(logits.argmax())
+    chosen = np.argsort(hidden)[-3:]
+    weights = net["kernel2"][chosen, digit]
+    journey.draw(
+        weights,
+        [f"{weight:.3f}" for weight in weights],
+        products=f"{float(hidden @ net['kernel2'][:, digit]):.3f}",
+        rescaled=f"{float(net['bias2'][digit]):+.3f}",
+        result=f"{float(logits[digit]):.2f}",
+        types=dict.fromkeys(("weights", "stored", "sum", "rescaled", "result"), "float32"),
+        active="weights",
+        title=f"From weights to the score of the digit {digit}: a drawing that will come back",
+        color=COLORS["float32"],
+    )
 
 
 def course_map() -> None:
-    """Draw the lessons as boxes along the path of the course."""
-    _, axes = new(title="The map: one idea per lesson", height=3.9)
-    axes.set(xlim=(-0.55, 5.55), ylim=(-0.62, 2.72))
+    """Draw the lessons as boxes, a row for each group."""
+    _, axes = new(title="The map: one idea a lesson, in three groups", height=4.0)
+    axes.set(xlim=(-0.05, 7.05), ylim=(-0.15, 3.3))
     axes.axis("off")
-    for number, x, y, name, idea in _LESSONS:
-        box = FancyBboxPatch(
-            (x - 0.42, y - 0.42),
-            0.84,
-            0.84,
-            boxstyle="round,pad=0,rounding_size=0.08",
-            facecolor="#EAF2F8",
-            edgecolor=COLORS["int16x8"],
-            linewidth=1.3,
-        )
-        axes.add_patch(box)
-        axes.text(x, y + 0.28, number, ha="center", va="center", color=COLORS["muted"], fontsize=9)
-        axes.text(x, y + 0.06, name, ha="center", va="center", fontweight="bold", fontsize=8.5)
-        axes.text(x, y - 0.25, idea, ha="center", va="center", fontsize=8)
-    arrow = {"arrowstyle": "->", "color": COLORS["muted"], "linewidth": 1.3}
-    paths = [((0.43, 1), (0.57, 1)), ((1.3, 1.44), (1.57, 1.85)), ((1.3, 0.56), (1.57, 0.15))]
-    paths += [((x + 0.43, y), (x + 0.57, y)) for y in (0, 2) for x in (2, 3, 4)]
-    for start, end in paths:
-        axes.annotate("", end, start, arrowprops=arrow)
-    axes.text(1.58, 2.55, "TensorFlow and LiteRT: five ways to convert one network", fontsize=9)
-    axes.text(1.58, 0.55, "PyTorch, fewer bits, and the choice", fontsize=9)
+    for row, (group, color, lessons) in enumerate(_GROUPS):
+        y = 2.2 - 1.12 * row
+        axes.text(0.05, y + 0.85, group, va="bottom", fontweight="bold", color=COLORS["text"])
+        for x, (number, name, idea) in enumerate(lessons):
+            box = FancyBboxPatch(
+                (x + 0.04, y),
+                0.92,
+                0.8,
+                boxstyle="round,pad=0,rounding_size=0.06",
+                facecolor="white",
+                edgecolor=COLORS[color],
+                linewidth=1.6,
+            )
+            axes.add_patch(box)
+            middle = {"x": x + 0.5, "ha": "center", "va": "center"}
+            axes.text(y=y + 0.68, s=number, color=COLORS["muted"], fontsize=9, **middle)
+            axes.text(y=y + 0.5, s=name, fontweight="bold", fontsize=8, **middle)
+            axes.text(y=y + 0.2, s=idea, fontsize=7.5, **middle)
+    axes.text(3.2, 1.48, "more to come", color=COLORS["muted"], style="italic", va="center")
+    axes.text(3.2, 0.36, "for those who want every bit", color=COLORS["muted"], va="center")
     finish()

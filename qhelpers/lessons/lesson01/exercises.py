@@ -7,62 +7,60 @@ from typing import Any
 
 import numpy as np
 
-from qhelpers.notebook.exercises import Verdict, exercise, hint, right
+from qhelpers.notebook.exercises import Verdict, exercise, hint, right, unanswered
+
+# Three images and three scores: the first keeps its digit, the others flip, one to a lower one.
+_FIRST = np.array([[0.1, 2.0, -1.0], [3.0, 1.0, 0.0], [-5.0, -6.0, -4.0]], np.float32)
+_SECOND = np.array([[0.2, 1.5, -1.0], [0.5, 1.0, 0.0], [-3.0, -6.0, -4.0]], np.float32)
 
 
-@exercise("01.1", expects=float)
-def read_a_float(answer: float) -> Verdict:
-    """Sign 0, exponent 129, fraction one quarter: 5."""
-    if answer == 5.0:
-        return right("It is 5: the power is 2 to the 2, a quarter further.")
-    if answer == 1.0:
-        return hint("The hidden one is missing: 1 + fraction, not the fraction alone.")
-    if answer > 1e30:
-        return hint("The exponent is stored with 127 added. Take the bias off first.")
-    if answer == 6.0:
-        return hint("The first fraction bit is worth a half, the second a quarter.")
-    if answer in (10.0, 2.5):
-        return hint("The exponent is off by one: subtract 127, no more and no less.")
-    return hint("Value = 2 to the (exponent - 127), times (1 + fraction / 2 to the 23).")
+@exercise("01.1", expects="callable")
+def count_flips(answer: Callable[..., Any]) -> Verdict:
+    """Check a function that counts where two models predict different digits."""
+    if str(getattr(answer, "__module__", "")).startswith("qhelpers"):
+        return hint("That is the course's own function. Write it with NumPy alone.")
+    got = answer(_FIRST, _SECOND)
+    if got is ...:
+        return unanswered()
+    if got is None:
+        return hint("Your function returns nothing: add return.")
+    if np.ndim(got) != 0:
+        return hint(f"Expected one number; got something of shape {np.shape(got)}. Count.")
+    if got == 2 and answer(_FIRST, _FIRST) == 0:
+        return right("Predictions are compared, not scores, and no labels are needed.")
+    if got == int((_FIRST != _SECOND).sum()):
+        return hint("That counts scores that differ. Compare which score is the largest.")
+    if got == int((_FIRST.argmax(axis=0) != _SECOND.argmax(axis=0)).sum()):
+        return hint("The digits lie along axis 1: look for the largest in each row.")
+    if got == 1 or 0 < got < 1:
+        return hint("Count the images that differ; do not take their share, or those that agree.")
+    return hint(f"For two flips in three images your function gives {got!r:.30}.")
 
 
-@exercise("01.2", expects=int)
-def count_bytes(answer: int) -> Verdict:
-    """The CNN with 24 filters: 240 + 40,570 parameters of 4 bytes."""
-    parameters = (24 * 9 + 24) + (13 * 13 * 24 * 10 + 10)
-    if answer == 4 * parameters:
-        return right(f"{parameters:,} parameters, and 4 bytes each.")
-    if answer == parameters:
-        return hint("That is the number of parameters. How many bytes has each?")
-    if answer == 4 * (24 * 9 + 13 * 13 * 24 * 10):
-        return hint("Those are the weights. Each filter and each output has a bias as well.")
-    if answer == 4 * (240 + 20_290):
-        return hint("The dense layer grows too: it reads 24 channels instead of 12.")
-    if answer == 8 * 81_640 // 4:
-        return hint(
-            "Doubling everything is close. The ten biases of the dense layer do not double."
-        )
-    return hint("Count both layers: weights and biases, then times 4 bytes.")
+@exercise("01.2", expects=str)
+def what_happened(answer: str) -> Verdict:
+    """Check the diagnosis of images that were not divided by 255."""
+    name = answer.strip().lower()
+    if name == "pixels":
+        return right("They go from 0 to 255, and the network learned from 0 to 1.")
+    if name == "weights":
+        return hint("The same file gave the right logits before. What else went in?")
+    if name == "labels":
+        return hint("Labels change the accuracy, but can they make logits larger?")
+    if name == "order":
+        return hint("Images in another order have other answers, but no larger logits.")
+    return hint('Choose one of "weights", "labels", "pixels" and "order".')
 
 
-@exercise("01.3", expects="callable")
-def gap_at(answer: Callable[[float], Any]) -> Verdict:
-    """A function that gives the distance to the next float32."""
-    numbers = [1.0, 1.5, 3.0, 0.1, 1e-30, 123456.0, 2.0**24, 3e38]
-    for number in numbers:
-        got, wanted = float(answer(number)), float(np.spacing(np.float32(number)))
-        if got == wanted:
-            continue
-        if got == 2.0**-23:
-            return hint(
-                f"2**-23 is the gap at 1. At {number:g} it is another one: use the exponent."
-            )
-        if got == float(np.spacing(np.float64(number))):
-            return hint(f"At {number:g} that is the gap of float64, which has 52 fraction bits.")
-        if np.isclose(got, abs(number) * 2.0**-23, rtol=1e-6):
-            return hint(
-                f"At {number:g} the gap is not the number times 2**-23: it is the same for all "
-                "numbers between two powers of two."
-            )
-        return hint(f"At {number:g} the gap is not {got:g}. Start from the exponent field.")
-    return right("The gap depends on the exponent alone.")
+@exercise("01.3", expects=int)
+def filters(answer: int) -> Verdict:
+    """Check how many filters fit: each brings 1,700 parameters of 4 bytes."""
+    if answer == (131_072 - 4_000 - 40) // (4 * 1_700):
+        return right("Each filter brings 1,700 parameters, nearly all in the dense layer.")
+    if answer == 131_072 // (4 * 1_700):
+        return hint("Nearly: some bytes of the file are no parameters.")
+    if answer == (131_072 - 4_000) // 1_700:
+        return hint("That counts a byte for each parameter. A float32 has more.")
+    if answer > 100:
+        return hint("A filter brings more than its own weights: who reads what it gives?")
+    return hint("Count what one filter brings to both layers, in bytes, and divide.")

@@ -1,13 +1,19 @@
-"""Figures of lesson 01: the bits of a float, two rulers, what a file is made of."""
+"""Figures of lesson 01: the bits of a float, two rulers, the path to a logit."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qhelpers.arithmetic import float_formats
-from qhelpers.notebook import style
+from qhelpers.data import Digits
+from qhelpers.notebook import journey, style
+
+if TYPE_CHECKING:
+    import keras
 
 
 def fields(numbers: Sequence[float]) -> None:
@@ -44,53 +50,68 @@ def fields(numbers: Sequence[float]) -> None:
     style.finish()
 
 
-def rulers(fraction_bits: int = 3) -> None:
-    """Draw the numbers of a toy float beside those of an integer grid, from 0 to 8.
+def rulers(weights: NDArray[np.float32], fraction_bits: int = 3) -> None:
+    """Draw a toy float's numbers and int8's levels beside the weights that they have to hold.
 
     Args:
+        weights: real numbers, any shape.
         fraction_bits: of the toy float; its numbers double their distance at each power of two.
     """
-    powers = [2.0**k for k in range(-4, 3)]
-    steps = np.arange(2**fraction_bits) / 2**fraction_bits
-    toy = np.concatenate([power * (1 + steps) for power in powers])
-    grid = np.linspace(0, 8, len(toy) + 1)
-    _, axes = style.new(
-        title="Floats crowd around zero, an integer grid is even",
-        height=2.2,
+    reach = float(np.abs(weights).max())
+    start = np.floor(np.log2(reach))
+    steps = 1 + np.arange(2**fraction_bits) / 2**fraction_bits
+    toy = np.concatenate([2.0 ** (start - k) * steps for k in range(12)])
+    toy = toy[toy <= reach]
+    _, (above, axes) = style.new(
+        *(2, 1),
+        title="Floats crowd around zero, where most weights are; integers are evenly spaced",
+        height=3.4,
+        sharex=True,
+        height_ratios=(1.2, 1),
     )
+    above.hist(weights.ravel(), 150, color=style.COLORS["muted"])
+    above.set(ylabel="how many weights")
     rows = (
-        (1, toy, f"float, {fraction_bits} fraction bits", "float32"),
-        (0, grid, "integers times a scale", "int8"),
+        (1, np.concatenate([-toy, toy]), "float32"),
+        (0, np.arange(-127, 128) * reach / 127, "int8"),
     )
-    for y, marks, label, color in rows:
-        axes.vlines(marks, y - 0.3, y + 0.3, color=style.COLORS[color], linewidth=1)
-        axes.text(8.15, y, label, va="center")
-    axes.set(xlim=(-0.1, 10.6), ylim=(-0.6, 1.6), yticks=[], xticks=range(9), xlabel="value")
+    for y, marks, color in rows:
+        axes.vlines(marks, y - 0.35, y + 0.35, color=style.COLORS[color], linewidth=0.8)
+    names = ["int8 times\na scale", f"float,\n{fraction_bits} fraction bits"]
+    axes.set(ylim=(-0.6, 1.6), yticks=(0, 1), yticklabels=names)
+    axes.set(xlabel="value of a weight of the dense layer")
     axes.grid(visible=False)
-    axes.spines["left"].set_visible(False)
     style.finish()
 
 
-def file_map(parts: Mapping[str, int], total: int) -> None:
-    """Draw what the bytes of a file are: its largest tensors, and everything else.
+def path(model: keras.Model, image: NDArray[np.float32]) -> None:
+    """Draw how four weights of the dense layer become one logit, all in float32.
 
     Args:
-        parts: bytes of each tensor by label, the largest first.
-        total: the file's size in bytes.
+        model: `keras_cnn.build()`, trained.
+        image: [28, 28] float32, whose likeliest digit the logit stands for.
     """
-    rest = total - sum(parts.values())
-    entries = [*parts.items(), ("everything else: names, shapes, operations", rest)]
-    share = max(parts.values()) / total
-    _, axes = style.new(
-        title=f"One tensor is {share:.0%} of the file; {rest:,} bytes are no parameters at all",
-        height=2.4,
+    pooled = image[None]
+    for layer in model.layers[:-1]:
+        pooled = layer(pooled)
+    features = np.array(pooled)[0]
+    kernel, bias = (np.array(values) for values in model.layers[-1].get_weights())
+    digit = int((features @ kernel + bias).argmax())
+    total = float(features @ kernel[:, digit])
+    weights = kernel[np.argsort(features)[-4:], digit]
+    journey.draw(
+        weights,
+        [f"{weight:.4f}" for weight in weights],
+        products=f"{total:.3f}",
+        rescaled=f"{float(bias[digit]):+.3f}",
+        result=f"{total + float(bias[digit]):.2f}",
+        types=dict.fromkeys(journey.STAGES, "float32"),
+        active=tuple(journey.STAGES),
+        title=f"The baseline: float32 all the way to the logit of the digit {digit}",
+        color=style.COLORS["float32"],
     )
-    names = [name for name, _ in entries][::-1]
-    sizes = [size for _, size in entries][::-1]
-    colors = [style.COLORS["muted"], *[style.COLORS["float32"]] * len(parts)]
-    axes.barh(names, sizes, color=colors, height=0.65)
-    for y, size in enumerate(sizes):
-        axes.text(size + total * 0.01, y, f"{size:,}", va="center")
-    axes.set(xlim=(0, total * 1.12), xlabel="bytes")
-    axes.grid(visible=False, axis="y")
-    style.finish()
+
+
+def mystery(digits: Digits) -> NDArray[np.float32]:
+    """Return the test images of exercise 01.2, with what is wrong with them: [n, 28, 28]."""
+    return digits.test_images.astype(np.float32)

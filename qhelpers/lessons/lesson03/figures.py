@@ -1,4 +1,4 @@
-"""Figures of lesson 03: the ruler, ranges that settle, 256 levels, bad calibration, rounding."""
+"""Figures of lesson 03: the ruler, bad calibration, the path from nine pixels to a logit."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.patches import FancyBboxPatch
 
 from qhelpers.arithmetic.affine import QuantParams
-from qhelpers.notebook.style import COLORS, finish, image, new
+from qhelpers.notebook.style import COLORS, annotated, finish, new
 
 Array = npt.NDArray[Any]
 
@@ -45,107 +46,6 @@ def ruler(params: QuantParams, reals: Sequence[float]) -> None:
     finish()
 
 
-def channels(kernel: Array, shared: float, own: Array) -> None:
-    """Draw every channel's range of weights, beside the range that one shared scale must cover.
-
-    Args:
-        kernel: real weights, [channels, ...].
-        shared: scale of all channels together.
-        own: scale of each channel, [channels].
-    """
-    rows = kernel.reshape(len(kernel), -1)
-    smallest = int(np.argmin(own))
-    used = round(own[smallest] / shared * 127)
-    title = f"With one shared scale, channel {smallest} would reach no farther than level {used}"
-    _, axes = new(1, 1, title, height=3.0)
-    places = np.arange(len(rows))
-    axes.axhspan(-127 * shared, 127 * shared, color=COLORS["grid"], label="range of the one scale")
-    axes.bar(places, 254 * own, 0.7, -127 * own, color=COLORS["dynamic_range"], alpha=0.6)
-    axes.bar(
-        0, 0, color=COLORS["dynamic_range"], alpha=0.6, label="range of the channel's own scale"
-    )
-    for place, row in enumerate(rows):
-        label = "the weights" if place == 0 else None
-        axes.plot(np.full(row.size, place), row, ".", color=COLORS["text"], ms=4, label=label)
-    axes.set(xlabel="output channel of the convolution", ylabel="weight", xticks=places)
-    axes.set_ylim(-175 * shared, 130 * shared)
-    axes.legend(loc="lower center", ncol=3)
-    finish()
-
-
-def running_ranges(ranges: Mapping[str, tuple[Array, Array]]) -> None:
-    """Draw how the smallest and the largest value seen so far grow with the images.
-
-    Args:
-        ranges: name of a tensor -> (smallest, largest) after 1, 2, ..., n images.
-    """
-    _, all_axes = new(1, len(ranges), "Each further image can only widen the range", height=3.0)
-    for axes, (name, (low, high)) in zip(np.atleast_1d(all_axes), ranges.items(), strict=True):
-        count = np.arange(1, len(low) + 1)
-        axes.fill_between(count, low, high, step="post", color=COLORS["int8"], alpha=0.25)
-        axes.step(count, high, where="post", color=COLORS["int8"], label="largest so far")
-        axes.step(count, low, where="post", color=COLORS["int16x8"], label="smallest so far")
-        axes.set(xscale="log", title=name, xlabel="images seen", ylabel="activation")
-        axes.set_xticks([1, 3, 10, 30, 100, 300], ["1", "3", "10", "30", "100", "300"])
-        axes.legend(loc="center left")
-    finish()
-
-
-def levels(tensors: Mapping[str, tuple[Array, int]], reals: Array, scale: float) -> None:
-    """Draw how often each of 256 levels is used, then a few levels of the last one from close by.
-
-    Args:
-        tensors: name -> (int8 values, zero point).
-        reals: float32 values of the last tensor, before quantization.
-        scale: scale of the last tensor.
-    """
-    title = "256 levels, one bar each: how often a tensor uses them"
-    _, all_axes = new(len(tensors) + 1, 1, title, height=6.6)
-    for axes, (name, (quantized, zero_point)) in zip(all_axes, tensors.items(), strict=False):
-        counts = np.bincount(quantized.ravel().astype(np.int64) + 128, minlength=256)
-        axes.bar(np.arange(-128, 128), counts, width=0.9, color=COLORS["int8"])
-        axes.axvline(zero_point, color=COLORS["muted"], linestyle=":")
-        axes.set(title=f"{name}: {(counts > 0).sum()} of 256 levels used", yscale="log")
-        axes.set(xlabel="int8 value (dotted: the zero point)", ylabel="how often")
-    near = reals[(reals > -6.5 * scale) & (reals < 6.5 * scale)]
-    axes = all_axes[-1]
-    axes.hist(near, bins=130, color=COLORS["float32"], alpha=0.55)
-    marks = np.arange(-6, 7) * scale
-    for mark in marks:
-        axes.axvline(mark, color=COLORS["int8"], linewidth=1.5)
-    axes.set_xticks(marks, [f"{k * scale:.2f}\n({k + zero_point})" for k in range(-6, 7)])
-    axes.set(title=f"From close by: float32 values of {name} (gray), 13 levels (orange)")
-    axes.set(xlabel="real value (int8 value)", ylabel="how often")
-    finish()
-
-
-def counts(table: Mapping[int, Mapping[str, float]], labels: str) -> None:
-    """Draw accuracy, the error of the logits and clipping against the number of images.
-
-    Args:
-        table: number of calibration images -> "accuracy", "low", "high", "error", "clipped".
-        labels: what the accuracy was measured on.
-    """
-    numbers = list(table)
-    column = {key: np.array([row[key] for row in table.values()]) for key in table[numbers[0]]}
-    gain = column["error"][0] / column["error"][numbers.index(100)]
-    title = f"From 1 to 100 images the logits' error shrinks {gain:.0f}-fold; accuracy hardly moves"
-    _, (left, middle, right) = new(1, 3, title, height=3.2)
-    spread = 100 * np.abs(np.array([column["low"], column["high"]]) - column["accuracy"])
-    left.errorbar(numbers, 100 * column["accuracy"], spread, fmt="o-", color=COLORS["int8"])
-    left.set(title=f"accuracy on {labels}", ylabel="% (bars: 95 % interval)", ylim=(80, 100))
-    middle.plot(numbers, column["error"], "o-", color=COLORS["int8"])
-    middle.set(title="mean error of a logit", ylabel="logits", ylim=(0, None))
-    right.plot(numbers, 100 * column["clipped"], "o-", color=COLORS["int8"])
-    right.set(title="outputs at byte 0 or 255", ylabel="% of all output bytes")
-    for axes in (left, middle, right):
-        axes.set(xscale="log", xlabel="calibration images")
-        axes.set_xticks(numbers, [str(number) for number in numbers])
-        axes.minorticks_off()
-        axes.margins(x=0.08)
-    finish()
-
-
 def calibration_sets(table: Mapping[str, Mapping[str, float]], labels: str) -> None:
     """Draw accuracy and the error of the logits for good and bad calibration images.
 
@@ -172,38 +72,47 @@ def calibration_sets(table: Mapping[str, Mapping[str, float]], labels: str) -> N
     finish()
 
 
-def rounding(rounded: Array, truncated: Array) -> None:
-    """Draw the error of rounding and of truncation, in levels.
+def path(
+    matrices: Mapping[str, Array], first: Sequence[tuple[str, str]], then: Sequence[tuple[str, str]]
+) -> None:
+    """Draw how nine pixels become one byte, and how bytes become a logit.
 
     Args:
-        rounded: error of each pixel with rounding, in steps of the scale.
-        truncated: the same with truncation.
+        matrices: title -> integers [3, 3]: pixels, weights, products.
+        first: (what is done, what it gives) from the products to the byte; six or fewer.
+        then: the same from there to the logit.
     """
-    means = rounded.mean(), truncated.mean()
-    title = f"Truncation is off by {means[1]:+.2f} levels on average, rounding by {means[0]:+.2f}"
-    _, axes = new(1, 1, title, height=2.6)
-    bins = np.linspace(-1.05, 0.55, 65)
-    # Outlines: where the two overlap, both stay visible.
-    style = {"histtype": "step", "linewidth": 1.8}
-    axes.hist(truncated, bins, color=COLORS["error"], label="x / scale, then astype", **style)
-    axes.hist(rounded, bins, color=COLORS["int16x8"], label="round, clip, then astype", **style)
-    axes.axvline(0, color=COLORS["float32"], linewidth=1)
-    axes.set(xlabel="byte minus exact value, in levels", ylabel="pixels with ink")
-    axes.legend(loc="upper left", ncol=2)
-    axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
+    title = "From nine pixels to one byte, and from 2,028 bytes to a logit"
+    figure, axes = new(3, 3, title, height=5.6, height_ratios=(2.2, 1, 1))
+    for place, (name, values) in zip(axes[0], matrices.items(), strict=True):
+        annotated(place, values, "d")
+        place.set_title(name, loc="center")
+    grid = axes[0, 0].get_gridspec()
+    for row, steps in ((1, first), (2, then)):
+        for place in axes[row]:
+            place.remove()
+        _chain(figure.add_subplot(grid[row, :]), steps)
     finish()
 
 
-def wrapped(original: Array, clipped: Array, wrapped: Array) -> None:
-    """Show an image, and a brightened copy of it as bytes: clipped, and wrapped around.
-
-    Args:
-        original: uint8 [28, 28].
-        clipped: uint8 [28, 28], brightened, too large values at 255.
-        wrapped: uint8 [28, 28], brightened, too large values modulo 256.
-    """
-    _, axes = new(1, 3, "Too bright by a little: 256 wraps around to black", height=2.6, width=7.0)
-    image(axes[0], original, "as it was")
-    image(axes[1], clipped, "brighter, clipped")
-    image(axes[2], wrapped, "brighter, wrapped")
-    finish()
+def _chain(axes: Any, steps: Sequence[tuple[str, str]]) -> None:
+    """Draw a row of boxes with results, and above each what was done to get there."""
+    axes.set(xlim=(0, len(steps)), ylim=(0, 1))
+    axes.axis("off")
+    for place, (done, gives) in enumerate(steps):
+        last = place == len(steps) - 1
+        box = FancyBboxPatch(
+            (place + 0.14, 0.12),
+            *(0.72, 0.36),
+            boxstyle="round,pad=0.02,rounding_size=0.05",
+            facecolor=COLORS["int8"] if last else "#F4F4F4",
+            edgecolor=COLORS["muted"],
+        )
+        axes.add_patch(box)
+        color = "white" if last else COLORS["text"]
+        style = {"ha": "center", "va": "center", "fontsize": 10}
+        axes.text(place + 0.5, 0.3, gives, color=color, fontweight="bold", **style)
+        axes.text(place + 0.5, 0.74, done, color=COLORS["text"], **(style | {"fontsize": 9}))
+        if place:
+            arrow = {"arrowstyle": "->", "color": COLORS["muted"]}
+            axes.annotate("", (place + 0.11, 0.3), (place - 0.11, 0.3), arrowprops=arrow)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,97 +10,85 @@ from numpy.typing import NDArray
 
 from qhelpers.notebook.exercises import Verdict, exercise, hint, right
 
-_PRODUCT = 32_767 * 127
-_INT32 = 2**31 - 1
-_MARGIN = 0.01
 
-_Pick = Callable[[Mapping[str, float], Mapping[str, int], Mapping[str, int]], Any]
-
-
-@exercise("05.1", expects=int)
-def _inputs_until_overflow(answer: int) -> Verdict:
-    """Check how many products of 16 by 8 bits surely fit an int32."""
-    if answer == _INT32 // _PRODUCT:
-        return right(
-            f"{answer} products at most: this network's dense layer sums 2,028, so 32 bits are "
-            "not safe and the sum is kept in 64."
-        )
-    if answer in (_INT32 // (127 * 127), _INT32 // (128 * 127), _INT32 // (255 * 127)):
-        return hint("That is for int8 activations. Here one factor of each product is an int16.")
-    if answer == _INT32 // _PRODUCT + 1:
-        return hint("With that many the sum is above 2^31 - 1. Round down.")
-    if answer in ((2**32 - 1) // _PRODUCT, (2**32 - 1) // _PRODUCT + 1, 2**32 // _PRODUCT):
-        return hint("int32 is signed: it ends at 2^31 - 1, not at 2^32 - 1.")
-    if answer == _PRODUCT:
-        return hint("That is the largest single product. How often does it go into 2^31 - 1?")
-    if answer in (_INT32 // (32_767 * 32_767), 2):
-        return hint("That is for two int16 factors. The weights have 8 bits, -127 to 127.")
-    if answer > 2_000:
-        return hint("Too many: the largest product is 32,767 * 127, and int32 ends at 2^31 - 1.")
-    return hint("Divide the largest int32, 2^31 - 1, by the largest product, and round down.")
-
-
-@exercise("05.2", expects=np.ndarray)
-def _levels_left(answer: NDArray[Any]) -> Verdict:
-    """Check the numbers of levels left at 1/256 of the light."""
-    if answer.shape != (2,):
-        return hint(f"Give two numbers, [int8, int16]; got an array of shape {answer.shape}.")
-    eight, sixteen = (float(value) for value in answer)
-    if (eight, sixteen) == (2, 129):
-        return right("int8 keeps black and one gray; int16 keeps 129 levels, 7 bits' worth.")
-    if (eight, sixteen) == (129, 2):
-        return hint("The two numbers are the wrong way round: int8 comes first.")
-    if (eight, sixteen) == (256, 256):
-        return hint("That is the ramp before it is quantized. Quantize it, then count.")
-    if eight == 1 and sixteen == 128:
-        return hint("You left out black: it is a level too. Count with np.unique.")
-    if eight == 2 and sixteen in (256, 257):
-        return hint(
-            "int16 is symmetric here: light uses only 0 to 32,767, for no pixel is negative. "
-            "Use symmetric=True."
-        )
-    if eight == 256:
-        return hint("Use the scale of full light, chosen for 0 to 1, not the dim ramp's own.")
-    wrong = "int8" if eight != 2 else "int16"
-    return hint(f"The number for {wrong} is not right. Count the different integers that are left.")
-
-
-@exercise("05.3", expects="callable")
-def _pick(
-    answer: _Pick,
+@exercise("05.1", expects="callable")
+def one_number(
+    answer: Callable[..., Any],
     *,
-    accuracies: Mapping[str, float],
-    sizes: Mapping[str, int],
-    float_steps: Mapping[str, int],
+    patch: NDArray[np.int16],
+    kernel: NDArray[np.int8],
+    multiplier: float,
+    expected: int,
 ) -> Verdict:
-    """Check a function that picks the scheme for an integer-only device."""
-    names = ("float32", "dynamic_range", "int8", "int16x8")
-    steps = dict(zip(names, (2, 2, 0, 0), strict=True))
-    room = dict(zip(names, (85_000, 24_000, 25_000, 26_000), strict=True))
-    cases = [
-        # (accuracies, expected, what a wrong pick overlooks)
-        ((0.95, 0.94, 0.60, 0.93), "int16x8", "its accuracy is far below that of int16x8"),
-        ((0.98, 0.98, 0.975, 0.98), "int8", "int8 is within 0.01 of it, and smaller"),
-        ((0.98, 0.98, 0.96, 0.98), "int16x8", "its accuracy is more than 0.01 below"),
-        # The best of all is out of reach of both integer files.
-        ((0.99, 0.99, 0.90, 0.905), "int8", "int8 is within 0.01 of it, and smaller"),
-    ]
-    for shares, expected, reason in cases:
-        found = answer(dict(zip(names, shares, strict=True)), dict(room), dict(steps))
-        if found == expected:
-            continue
-        given = ", ".join(f"{n} {s}" for n, s in zip(names, shares, strict=True))
-        if found is None:
-            return hint("Your function returned None. Does it end with return?")
-        if found not in names:
-            return hint(f"Return one of the names, such as 'int8'; got {found!r}.")
-        if steps[found]:
-            return hint(f"{found} has floating-point steps: this device cannot run them.")
-        return hint(f"For accuracies {given} you picked {found}: {reason}.")
-    found = answer(dict(accuracies), dict(sizes), dict(float_steps))
-    if found not in accuracies or float_steps[found]:
-        return hint(f"On the files of this lesson it picked {found!r}, which needs floats.")
-    best = max(share for name, share in accuracies.items() if not float_steps[name])
-    if accuracies[found] < best - _MARGIN:
-        return hint(f"On the files of this lesson it picked {found}, more than 0.01 below {best}.")
-    return right(f"For the digits in the dark it picks {found}.")
+    """Check a function (patch, kernel, multiplier) -> (sum, rescaled number)."""
+    found = answer(patch.copy(), kernel.copy(), multiplier)
+    if found is ... or found is None:
+        return hint("The function returns nothing yet: return the sum and the number.")
+    if not isinstance(found, (tuple, list)) or len(found) != 2:
+        return hint("Return two things: the sum, and the number after rescaling.")
+    total, number = found
+    exact = int((patch.astype(np.int64) * kernel).sum())
+    if np.ndim(total) != 0 or int(total) != exact:
+        if np.ndim(total) == 0 and int(total) == int((patch * kernel).sum()):
+            return hint("int16 times int8 stays int16 in NumPy and wraps: widen to int64 first.")
+        if np.ndim(total) == 0 and int(total) == int((patch.astype(np.int16) * kernel).sum()):
+            return hint("int16 times int8 stays int16 in NumPy and wraps: widen to int64 first.")
+        return hint("The sum is not right: each input times its weight, all 144 products added.")
+    if number == exact * multiplier and number != int(number):
+        return hint("That is still a real number: an int16 is whole, so round it.")
+    if int(number) != number or abs(number - expected) > 1:
+        return hint("The sum is right. Multiply it with the multiplier, then round.")
+    # Other tests of the same function: a full patch, which needs more than 32 bits.
+    full = np.full((9, 1024), 32_767, np.int16)
+    wide, _ = answer(full, np.full((9, 1024), 127, np.int8), 1e-9)
+    if int(wide) != 9 * 1024 * 32_767 * 127:
+        return hint("A longer sum of large numbers overflows 32 bits in it: add in int64.")
+    return right(f"{exact:,} in 64 bits, and {int(number):,} as an int16.")
+
+
+@exercise("05.2", expects=float)
+def what_it_can_hold(answer: float, *, scale: float) -> Verdict:
+    """Check the largest input that the suspect file can represent."""
+    largest = 32_767 * scale
+    if np.isclose(answer, largest, rtol=0.02):
+        return right(
+            "Whatever is louder is clipped: the clips that calibrated it were all that quiet."
+        )
+    if np.isclose(answer, scale, rtol=0.02):
+        return hint("That is the scale: one step. How far do 32,767 steps reach?")
+    if np.isclose(answer, 127 * scale, rtol=0.02) or np.isclose(answer, 255 * scale, rtol=0.02):
+        return hint("That is for 8 bits. The input's type here is int16.")
+    if np.isclose(answer, 65_535 * scale, rtol=0.02):
+        return hint("int16 has a sign: the largest positive one is half of that.")
+    if np.isclose(answer, 1, rtol=0.05):
+        return hint("That is how loud the clips are. What reaches the network? Read the scale.")
+    return hint("The input's largest real value is its scale times the largest int16.")
+
+
+@exercise("05.3", expects=list)
+def choose(answer: list[Any]) -> Verdict:
+    """Check the recipes chosen for three jobs."""
+    names = ("float32", "float16", "dynamic_range", "int8", "int16x8")
+    if len(answer) != 3:
+        return hint(f"Three jobs, three names; got {len(answer)}.")
+    unknown = [name for name in answer if name not in names]
+    if unknown:
+        return hint(f"Choose of {', '.join(names)}; got {unknown[0]!r}.")
+    digits, integers, phone = answer
+    if digits in ("float32", "float16", "dynamic_range"):
+        return hint("The first device has no floating point: that file computes with floats.")
+    if digits == "int16x8":
+        return hint("The digits gained nothing from 16 bits, and they double the memory in use.")
+    if integers in ("float32", "float16", "dynamic_range"):
+        return hint("The second device has no floating point: that file computes with floats.")
+    if integers == "int8":
+        return hint("Second job: look at the quiet end of the figure once more.")
+    if phone == "float32":
+        return hint("Third job: another file has the same quality in half of the bytes.")
+    if phone == "int8":
+        return hint("Third job: int8 drowns the quiet end on a phone as well.")
+    if phone == "dynamic_range":
+        return hint("Third job: its one scale serves a whole clip. Look at its last two bands.")
+    if phone == "int16x8":
+        return hint("Third job: a CPU without 16-bit kernels runs that one slowest of all.")
+    return right("First what the device can run, then what the signal needs, then the cheapest.")

@@ -1,120 +1,115 @@
-"""The plots of lesson 05: 16-bit activations, 8-bit weights."""
+"""Figures of lesson 05: a note that fades, and how well each file cleans it."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
-from qhelpers.evaluation.metrics import Accuracy
-from qhelpers.notebook.style import COLORS, LABELS, finish, image, new
+from qhelpers.lessons.lesson05.notes import EDGES, RATE
+from qhelpers.notebook import journey
+from qhelpers.notebook.style import COLORS, LABELS, finish, new
+
+if TYPE_CHECKING:
+    from qhelpers.tflite.litert import LiteModel
 
 
-def dimmed(
-    pictures: Mapping[str, Sequence[NDArray[Any]]], exposures: Sequence[float], title: str
-) -> None:
-    """Draw one image at several exposures, a row for each integer type, with its levels left.
+def fading(sounds: Mapping[str, npt.NDArray[Any]], tail: int = 1000, zoom: int = 30) -> None:
+    """Draw sounds whole and their quiet end enlarged, one row for each.
 
     Args:
-        pictures: type name -> one quantized image [height, width] of integers per exposure.
-        exposures: the factor that each column was dimmed by.
-        title: the figure's message.
+        sounds: name, of `COLORS` or any other -> samples [n], from -1 to 1.
+        tail: the first sample of the quiet end.
+        zoom: how many times larger the quiet end is drawn.
     """
-    _, axes = new(len(pictures), len(exposures), title, height=2.1 * len(pictures) + 0.7)
-    for row, (name, images) in zip(axes, pictures.items(), strict=True):
-        for ax, levels, exposure in zip(row, images, exposures, strict=True):
-            low, high = int(levels.min()), int(levels.max())
-            count = len(np.unique(levels))
-            # Stretched to full contrast: what is lost is detail, not brightness.
-            light = f"1/{1 / exposure:.0f}" if exposure < 1 else "1"
-            text = f"exposure {light}: {count} level{'s' * (count > 1)}"
-            image(ax, levels, text, vmin=low, vmax=max(high, low + 1))
-        row[0].set_ylabel(name, fontweight="bold")
+    title = "From the peak to a thousandth of it: loud and quiet share one clip"
+    height = 1.5 * len(sounds) + 0.7
+    _, axes = new(len(sounds), 2, title, height=height, sharex="col", squeeze=False)
+    for row, (name, samples) in zip(axes, sounds.items(), strict=True):
+        color = COLORS.get(name, COLORS["muted"])
+        time = 1000 * np.arange(len(samples)) / RATE
+        row[0].plot(time, samples, color=color, linewidth=0.7)
+        row[1].plot(time[tail:], samples[tail:], color=color, linewidth=0.7)
+        row[0].set(ylabel=LABELS.get(name, name), ylim=(-1.05, 1.05))
+        row[1].set(ylim=(-1 / zoom, 1 / zoom))
+    axes[0, 1].set_title(f"the quiet end, {zoom} times larger")
+    for axis in axes[-1]:
+        axis.set_xlabel("time [ms]")
     finish()
 
 
-def accuracy_by_light(results: Mapping[str, Sequence[Accuracy]], lights: Sequence[str]) -> None:
-    """Draw the accuracy of every scheme against the light, with 95 % intervals.
+def play(sounds: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Show a player for each sound: name -> samples [n]; each is brought to full volume."""
+    from IPython.display import Audio, display
+
+    for name, samples in sounds.items():
+        print(f"{LABELS.get(name, name)}:", flush=True)
+        display(Audio(samples, rate=RATE))  # type: ignore[no-untyped-call]
+
+
+def quiet_end(sounds: Mapping[str, npt.NDArray[Any]], first: int) -> None:
+    """Draw the quiet ends of sounds, one below the other, on one scale.
 
     Args:
-        results: recipe name -> one Accuracy per group of images, brightest first.
-        lights: what the groups are called.
+        sounds: name -> samples [n].
+        first: at which sample of the clip they begin.
     """
-    darkest = {name: 100 * shares[-1].value for name, shares in results.items()}
-    title = (
-        f"In the darkest fifth int8 gets {darkest['int8']:.0f} % right, "
-        f"16x8 {darkest['int16x8']:.0f} %"
-    )
-    _, ax = new(title=title, height=4.0)
-    shifts = np.linspace(-0.22, 0.22, len(results))  # side by side: most of them are equal
-    for (name, shares), shift in zip(results.items(), shifts, strict=True):
-        value, low, high = (
-            100 * np.array([getattr(share, field) for share in shares])
-            for field in ("value", "low", "high")
-        )
-        ax.errorbar(
-            np.arange(len(shares)) + shift,
-            value,
-            yerr=[value - low, high - value],
-            color=COLORS[name],
-            label=LABELS[name],
-            fmt="o-" if name in ("int8", "int16x8") else "o",
-            capsize=2,
-            markersize=5,
-        )
-    ax.axhline(10, color=COLORS["muted"], linestyle=":", linewidth=1)
-    ax.text(-0.35, 11.5, "guessing", color=COLORS["muted"], fontsize=9)
-    ax.set_xticks(range(len(lights)), lights)
-    ax.set(xlabel="exposure", ylabel="accuracy [%], with 95 % interval", ylim=(0, 103))
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 0.12))
+    title = "The quiet end: int8 falls silent, 16x8 goes on"
+    _, axes = new(len(sounds), 1, title, height=0.9 * len(sounds) + 0.9, sharex=True, sharey=True)
+    for axis, (name, samples) in zip(axes, sounds.items(), strict=True):
+        time = 1000 * (first + np.arange(len(samples))) / RATE
+        axis.plot(time, samples, color=COLORS.get(name, COLORS["muted"]), linewidth=0.8)
+        axis.set_ylabel(LABELS.get(name, name), rotation=0, ha="right", va="center")
+    axes[0].set_ylim(-0.02, 0.02)
+    axes[-1].set_xlabel("time [ms]")
     finish()
 
 
-def error_by_light(ratios: Mapping[str, Sequence[float]], lights: Sequence[str]) -> None:
-    """Draw the signal-to-quantization-noise ratio of the logits against the light.
+def by_loudness(ratios: Mapping[str, Sequence[float]]) -> None:
+    """Draw the ratio of signal to error against the loudness of the passage.
 
     Args:
-        ratios: recipe name -> one ratio in decibels per group of images, brightest first.
-        lights: what the groups are called.
+        ratios: recipe, or "input" -> decibels for each band of `notes.EDGES`, loudest first.
     """
-    lost = ratios["int8"][0] - ratios["int8"][-1]
-    title = f"From light to dark int8's answers lose {lost:.0f} dB: the signal sinks into the noise"
-    figure, ax = new(title=title, height=4.0)
-    places = np.arange(len(lights))
+    _, axis = new(title="int8 loses the quiet end, 16x8 follows float32 to the last", height=3.6)
+    places = np.arange(len(EDGES) - 1)
+    styles = {"float32": "-", "float16": "--", "int16x8": ":", "input": "-."}
     for name, values in ratios.items():
-        ax.plot(places, values, "o-", color=COLORS[name], label=LABELS[name])
-    # Each group has a quarter of the light of the one before: two bits.
-    rule = ratios["int8"][1] - 2 * 20 * np.log10(2) * (places - 1)
-    ax.plot(places, rule, ":", color=COLORS["muted"], label="6.02 dB for each halving of the light")
-    ax.axhline(0, color=COLORS["error"], linewidth=1)
-    ax.text(places[0], 1.2, "error as large as the signal", color=COLORS["error"], fontsize=9)
-    ax.set_xticks(places, lights)
-    ax.set(xlabel="exposure", ylabel="SQNR of the logits [dB]")
-    ax.set_ylim(min(-6.0, min(ratios["int8"]) - 3), max(map(max, ratios.values())) + 4)
-    figure.legend(loc="outside lower center", ncols=4)
+        color = COLORS.get(name, COLORS["muted"])
+        width = {"float32": 1.5, "float16": 2.5, "int16x8": 4}.get(name, 1.8)
+        label = {"input": "before cleaning"}.get(name, LABELS.get(name, name))
+        axis.plot(places, values, styles.get(name, "o-"), color=color, linewidth=width, label=label)
+    names = [f"{low:g} to {high:g}" for high, low in itertools.pairwise(EDGES)]
+    axis.set_xticks(places, names)
+    axis.set(xlabel="loudness of the passage, as a share of the clip's peak")
+    axis.set(ylabel="signal over error [dB]")
+    axis.legend(loc="lower left")
     finish()
 
 
-def levels_by_light(levels: Mapping[str, Sequence[float]], lights: Sequence[str]) -> None:
-    """Draw how many of the integers an image uses, on a logarithmic axis.
+def path(one: Mapping[str, Any], total: int, number: int, lite: LiteModel) -> None:
+    """Draw the course's journey for one number of the last layer.
 
     Args:
-        levels: name -> the median number of different integers per group, brightest first.
-        lights: what the groups are called.
+        one: as `notes.one_number` returns it.
+        total: the sum of its products.
+        number: what the sum becomes.
+        lite: the file.
     """
-    few = levels["int8, one scale for all"][-1]
-    title = f"With one scale for all, int8 leaves the darkest images {few:.0f} of 256 levels"
-    _, ax = new(title=title, height=3.4)
-    colors = dict(
-        zip(levels, (COLORS["int8"], COLORS["dynamic_range"], COLORS["int16x8"]), strict=True)
+    last = [step for step in lite.operations if step.name == "CONV_2D"][-1]
+    kernel = np.asarray(one["kernel"]).ravel()
+    some = kernel[np.abs(kernel).argsort()[[-1, -5, -20, -60]]]
+    journey.draw(
+        lite.tensors[last.inputs[1]].scales[0] * some.astype(np.float32),
+        [str(weight) for weight in some],
+        products=f"{total:,}",
+        rescaled=f"x {one['multiplier']:.3g}\n= {number:,}",
+        result=f"{number * lite.tensors[last.outputs[0]].scales[0]:.3f}",
+        types={"stored": "int8", "sum": "int64", "rescaled": "int16", "result": "float32"},
+        active=("sum", "rescaled"),
+        title="16x8: weights as in int8, wider sums, finer numbers",
+        color=COLORS["int16x8"],
     )
-    for name, counts in levels.items():
-        ax.plot(range(len(lights)), counts, "o-", color=colors[name], label=name)
-    ax.set_yscale("log", base=2)
-    ax.set_xticks(range(len(lights)), lights)
-    ax.set(xlabel="exposure", ylabel="integers that enter\nthe dense layer (median)")
-    ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    ax.legend(loc="lower left")
-    finish()

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from qhelpers.notebook.exercises import Verdict, exercise, hint, right
-
-Array = npt.NDArray[Any]
 
 
 def _near(found: float, expected: float) -> bool:
@@ -50,71 +47,39 @@ def scale_and_zero_point(answer: list[Any], low: float, high: float) -> Verdict:
     return right(f"This is what the observer computes: {scale:.5f} and {expected}.")
 
 
-@exercise("06.2", np.ndarray)
-def dequantized_row(answer: Array, integers: Array, scales: Array, row: int) -> Verdict:
-    """Check one row of weights, dequantized by hand."""
-    count = integers.shape[1]
-    if answer.shape != (count,):
-        return hint(f"One row has {count} weights; got an array of shape {answer.shape}.")
-    whole = integers[row].astype(np.float64)
-    expected = whole * scales[row]
-    if np.allclose(answer, expected, rtol=1e-4, atol=1e-9):
-        return right("Integer times scale: with zero point 0 there is nothing to subtract.")
-    if np.array_equal(answer, whole):
-        return hint("These are still the integers. Multiply them by the scale of their row.")
-    if np.allclose(answer, whole / scales[row], rtol=1e-4):
-        return hint("Divided by the scale? That is the way to the integers: multiply.")
-    if np.allclose(answer, whole * scales[0], rtol=1e-4, atol=1e-9):
-        return hint("This is the scale of row 0. Along axis 0 each row has a scale of its own.")
-    if np.allclose(answer, whole * scales.mean(), rtol=1e-4, atol=1e-9):
-        return hint("The mean of all scales fits no row. Take the one of this row.")
-    return hint(f"Take integers[{row}] and scales[{row}], and multiply.")
-
-
-@exercise("06.3", int)
-def real_bytes(answer: int) -> Verdict:
-    """Check the bytes of 784-128-10 with int8 weights and float32 biases."""
-    weights, biases = 784 * 128 + 128 * 10, 128 + 10
+@exercise("06.2", str)
+def wrong_step(answer: str) -> Verdict:
+    """Check what went wrong in the network of `figures.broken`."""
     hints = {
-        4 * (weights + biases): "This is the float32 network. An int8 weight takes one byte.",
-        weights: "The weights are right; the biases are missing. They stay float32.",
-        weights + biases: "The biases are not int8: they stay float32, four bytes each.",
-        8 * (weights + 4 * biases): "These are bits. A byte is eight of them.",
-        weights + 4 * 128: "The second layer has biases too.",
+        "not calibrated": "Then every scale would be 1. Here they are not.",
+        "training mode": "This network has neither dropout nor batch normalization: the mode "
+        "would not be seen in it.",
+        "not fused": "Look at the names of the printed layers: is there a Linear without its ReLU "
+        "where quantized has both in one?",
+        "too few images": "Even one image has pixels from -0.42 up. Which reals can the integers "
+        "of this network's input stand for?",
     }
-    if answer == weights + 4 * biases:
-        return right(f"{weights:,} weights at one byte, {biases} biases at four.")
+    if answer == "not normalized":
+        return right("Its integers stand for 0 to 1, and the network gets -0.42 to 2.82.")
     if answer in hints:
         return hint(hints[answer])
-    if answer > weights + 4 * biases:
-        return hint("Too many: count the numbers only, without scales, names and the file around.")
-    return hint("Too few: two layers, each with weights (one byte) and biases (four bytes).")
+    return hint(f"One of the five texts is expected, such as 'not fused'; got {answer!r}.")
 
 
-@exercise("06.4", int)
-def requantized(
-    answer: int,
-    total: int,
-    bias: float,
-    input_scale: float,
-    weight_scale: float,
-    scale: float,
-    zero_point: int,
-) -> Verdict:
-    """Check one output byte, computed from a 32-bit sum."""
-    step = input_scale * weight_scale
-    exact = (total + bias / step) * (step / scale)
-    hints = {
-        int(exact) + zero_point: "Truncated? Round to the nearest integer.",
-        round(exact) - zero_point: "The sign: the zero point is added on the way to integers.",
-        round(exact): "The zero point is missing: real 0 is not the integer 0 here.",
-        round(total * step / scale) + zero_point: "Where is the bias? In units of the sum it is "
-        "bias / (input_scale * weight_scale); added as it is, it counts for nothing.",
-        round(exact * scale) + zero_point: "That rounds the real number. How many steps of the "
-        "output's scale is it?",
-    }
-    if answer == round(exact) + zero_point:
-        return right(f"({total:,} {bias / step:+,.0f}) * {step / scale:g} = {exact:.2f}.")
-    if answer in hints:
-        return hint(hints[answer])
-    return hint("Bring the bias to units of the sum, add, scale, round, add the zero point.")
+@exercise("06.3", list)
+def decide(answer: list[Any]) -> Verdict:
+    """Check which of three ways fits each of three cases."""
+    known = ("PT2E, compiled", "float32, compiled", "quantize_")
+    if len(answer) != len(known):
+        return hint(f"Three answers are expected, one for each case; got {len(answer)}.")
+    if any(one not in known for one in answer):
+        return hint(f"Each answer is one of {', '.join(map(repr, known))}.")
+    if answer[0] == "PT2E, compiled":
+        return hint("Case 1: which of the two numbers compares like with like?")
+    if answer[2] != "quantize_":
+        return hint("Case 3: nobody can calibrate, and it is the weights that must shrink.")
+    if answer[0] == "quantize_":
+        return hint("Case 1 is a CNN: what does quantize_ do with convolutions?")
+    if answer[1] != "PT2E, compiled":
+        return hint("Case 2: the rival is beaten by far here, with the same accuracy.")
+    return right("Compile first, quantize where it still pays, and swap weights where they weigh.")

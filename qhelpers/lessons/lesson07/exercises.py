@@ -9,12 +9,36 @@ import numpy as np
 import numpy.typing as npt
 
 from qhelpers.notebook.exercises import Verdict, exercise, hint, right, unanswered
+from qhelpers.pytorch import engines
 
 Array = npt.NDArray[Any]
 
 
+def straight_through(gradient: Array, x: Array, scale: Array, qmin: int, qmax: int) -> Array:
+    """Return what fake quantization passes backward: exercise 07.1's answer.
+
+    Args:
+        gradient: float32 of x's shape.
+        x: real numbers.
+        scale: one, or one for each channel; it spreads over x.
+        qmin: the smallest integer.
+        qmax: the largest integer.
+
+    Source: Y. Bengio, N. Léonard, A. Courville, arXiv:1308.3432, 2013.
+    """
+    level = np.rint(x / scale)
+    passed: Array = gradient * ((level >= qmin) & (level <= qmax))
+    return passed
+
+
+def exact_engine() -> str:
+    """Return the engine for exercise 07.2: one that adds in 32 bits on any CPU, where there is."""
+    names = engines.supported()
+    return next((name for name in ("onednn", "qnnpack") if name in names), names[0])
+
+
 @exercise("07.1", "callable")
-def straight_through(answer: Callable[..., Any]) -> Verdict:
+def backward_pass(answer: Callable[..., Any]) -> Verdict:
     """Check a function (gradient, x, scale, qmin, qmax): the straight-through gradient."""
     scale, qmin, qmax = 0.5, -2, 1
     x = np.array([-3.0, -1.26, -1.2, -1.0, 0.0, 0.2, 0.5, 0.74, 0.8, 5.0])
@@ -58,58 +82,35 @@ def straight_through(answer: Callable[..., Any]) -> Verdict:
     return hint("Where round(x / scale) lies in qmin to qmax pass the gradient, elsewhere 0.")
 
 
-@exercise("07.2", np.ndarray)
-def folded_bias(
-    answer: Array, gamma: Array, beta: Array, mean: Array, variance: Array, eps: float
-) -> Verdict:
-    """Check the bias of a convolution that a batch normalization was folded into."""
-    if answer.shape != beta.shape:
-        return hint(f"One bias for each of the {len(beta)} channels; got shape {answer.shape}.")
-    spread = np.sqrt(variance + eps)
-    expected = beta - mean * gamma / spread
-    wrong = (
-        (beta, "The mean is missing: it is subtracted before gamma and beta are applied."),
-        (beta + mean * gamma / spread, "The sign: batch normalization subtracts the mean."),
-        ((beta - mean) * gamma / spread, "beta is added last: gamma does not multiply it."),
-        (beta - mean, "The mean is divided by the spread and multiplied by gamma, too."),
-        (beta - mean / spread, "gamma is missing: it multiplies the mean as well."),
-        (beta - mean * gamma, "Divide by the standard deviation."),
-        (beta - mean * gamma / (variance + eps), "That is the variance. Take its square root."),
-        (gamma / spread, "That is the factor of the weights. The bias is what is left for x = 0."),
-        (-mean * gamma / spread, "beta is missing."),
-    )
-    if np.allclose(answer, expected, rtol=1e-3, atol=1e-5):
-        return right("With it, convolution and batch normalization are one convolution.")
-    for values, why in wrong:
-        if np.allclose(answer, values, rtol=1e-3, atol=1e-5):
-            return hint(why)
-    return hint("Put x = 0 into gamma * (x - mean) / sqrt(variance + eps) + beta.")
+@exercise("07.2", str)
+def what_breaks(answer: str) -> Verdict:
+    """Check the diagnosis of the uneven CNN in eager mode."""
+    hints = {
+        "images": "Run tried(images=5000): do the logits get better?",
+        "histogram": "Run tried(histogram=False): do the logits get better?",
+        "per_channel": "That is on. Turn it off: does it get better?",
+    }
+    if answer == "seven_bits":
+        return right("One bit of the activations: the small channels share their scale.")
+    if answer in hints:
+        return hint(hints[answer])
+    return hint(f"One of tried's four arguments is expected, as a text; got {answer!r}.")
 
 
-@exercise("07.3", np.ndarray)
-def integer_bias(
-    answer: Array, bias: Array, input_scale: float, weight_scale: float, output_scale: float
-) -> Verdict:
-    """Check the int32 biases that an integer layer adds to its sums."""
-    if answer.shape != bias.shape:
-        return hint(f"One integer for each of the {len(bias)} biases; got shape {answer.shape}.")
-    step = input_scale * weight_scale
-    whole = np.array_equal(answer, np.rint(answer))
-    if whole and (np.abs(answer - bias / step) < 0.501).all():
-        return right("The sums have this step, so the bias can simply be added to them.")
-    one = "One scale alone? A product counts in units of two scales, multiplied."
-    wrong = (
-        (bias / step, "Integers are expected: round them."),
-        (np.trunc(bias / step), "The step is right, but you cut off. Round to the nearest."),
-        (np.floor(bias / step), "The step is right. Round to the nearest integer, not down."),
-        (np.rint(bias / step * output_scale), "The output's scale comes later, after the sum."),
-        (np.rint(bias / weight_scale), one),
-        (np.rint(bias / input_scale), one),
-        (np.rint(bias / output_scale), one),
-        (np.rint(bias * step), "Multiplying leads to reals. Divide by the step."),
-        (np.rint(bias / step / output_scale), "The output's scale comes later, after the sum."),
-    )
-    for values, why in wrong:
-        if np.allclose(answer, values, rtol=1e-3, atol=1e-3):
-            return hint(why)
-    return hint("Integer times integer: one unit of the sum is input_scale * weight_scale.")
+@exercise("07.3", list)
+def train_or_not(answer: list[Any]) -> Verdict:
+    """Check what is tried next in three cases."""
+    known = ("nothing", "ranges", "train")
+    if len(answer) != len(known):
+        return hint(f"Three answers are expected, one for each case; got {len(answer)}.")
+    if any(one not in known for one in answer):
+        return hint(f"Each answer is one of {', '.join(map(repr, known))}.")
+    if answer[0] != "nothing":
+        return hint("Case 1: what is there to repair?")
+    if answer[1] == "train":
+        return hint("Case 2: has everything been tried that needs no labels?")
+    if answer[1] == "nothing":
+        return hint("Case 2 loses two points: with which kind of range?")
+    if answer[2] != "train":
+        return hint("Case 3: what is left untried?")
+    return right("Training comes last, on top of the best that goes without.")

@@ -84,6 +84,24 @@ def differing(counts: Mapping[tuple[str, str], int], total: int) -> None:
     finish()
 
 
+def pairs(counts: Mapping[tuple[str, str], int], total: int) -> None:
+    """Draw in how many sums each two rules give different integers.
+
+    Args:
+        counts: (one rule, another) -> number of sums.
+        total: how many sums there are.
+    """
+    names = list(dict.fromkeys(one for one, _ in counts))
+    matrix = np.array([[counts[one, other] for other in names] for one in names])
+    title = f"Of {total:,} sums, two rules part in {matrix.max():,} at most"
+    _, axes = new(1, 1, title, height=3.0, width=7.0)
+    annotated(axes, matrix, ",d", cmap="OrRd", vmax=max(1, 2 * matrix.max()), aspect="auto")
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(length=0)
+    finish()
+
+
 def halves(distances: Array, parted: Array) -> None:
     """Draw how far scaled sums are from a half: all of them, and those where two rules part.
 

@@ -1,0 +1,302 @@
+"""Plucked notes that fade, with hiss, and the small network that cleans them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qhelpers import paths
+from qhelpers.arithmetic import affine, ranges
+from qhelpers.progress import progress
+
+if TYPE_CHECKING:
+    import keras
+
+    from qhelpers.tflite.litert import LiteModel
+
+Floats = npt.NDArray[np.float32]
+
+RATE = 8_000
+"""Samples a second."""
+SAMPLES = 2_048
+"""Samples of a clip: about a quarter of a second."""
+EDGES = (1.0, 0.1, 0.03, 0.01, 0.003, 0.001)
+"""Borders of the bands of loudness, as shares of a clip's peak, loudest first."""
+
+_RECIPE = 1  # count it up when sounds or training change: older cached networks are not used
+_HISS = 0.3  # of the local level: about 10 dB below the notes
+_HARMONICS = 5
+_CLIPS, _EPOCHS, _PART, _BATCH, _RATE = 800, 3, 512, 16, 1e-2
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Sounds, each divided by the peak of its noisy version; all float32 [n, 2048, 1]."""
+
+    noisy: Floats
+    clean: Floats
+    level: Floats
+    """Loudness around each sample: root of the mean square of 65 clean samples."""
+
+
+def pluck(count: int, seed: int) -> Clips:
+    """Make up clips of one to three plucked notes that die away, with hiss that dies with them.
+
+    Args:
+        count: number of clips.
+        seed: the same seed gives the same clips.
+    """
+    rng = np.random.default_rng(seed)
+    time = np.arange(SAMPLES) / RATE
+    clean = np.zeros((count, SAMPLES))
+    for note in range(3):
+        start = rng.uniform(0, 0.01 if note == 0 else 0.06, (count, 1))
+        since = np.maximum(time - start, 0)
+        pitch = 220 * 2 ** rng.uniform(0, 2, (count, 1))
+        fade = rng.uniform(0.02, 0.035, (count, 1))
+        loud = rng.uniform(0.3, 1, (count, 1)) * (note < rng.integers(1, 4, (count, 1)))
+        loud = np.where(note == 0, np.maximum(loud, 0.3), loud)
+        shape = np.minimum(since / 0.002, 1) * np.exp(-since / fade)
+        for k in range(1, _HARMONICS + 1):
+            share = rng.uniform(0.3, 1, (count, 1)) / k
+            clean += loud * share * shape * np.sin(2 * np.pi * k * pitch * since)
+    level = _moving_rms(clean)
+    noisy = clean + _HISS * level * rng.normal(size=clean.shape)
+    peak = np.abs(noisy).max(axis=1, keepdims=True)
+    return Clips(*((x / peak)[..., None].astype(np.float32) for x in (noisy, clean, level)))
+
+
+def _moving_rms(sounds: npt.NDArray[np.float64], width: int = 65) -> npt.NDArray[np.float64]:
+    """Return the root of the mean square of `width` samples around each one."""
+    padded = np.pad(sounds**2, ((0, 0), (width // 2 + 1, width // 2)))
+    sums = np.cumsum(padded, axis=1)
+    means = (sums[:, width:] - sums[:, :-width]) / width
+    return np.asarray(np.sqrt(np.maximum(means, 1e-12)), np.float64)
+
+
+def by_loudness(clips: Clips, cleaned: Floats) -> list[float]:
+    """Return the ratio of signal to error, in decibels, for each band of `EDGES`.
+
+    Args:
+        clips: the sounds.
+        cleaned: [n, 2048, 1], what a network made of them.
+
+    Returns:
+        Per band 10 log10 of the clean signal's energy over the error's, each sample divided by
+        its local level first: a loud passage of a band counts no more than a quiet one.
+    """
+    error = ((cleaned.astype(np.float64) - clips.clean) / clips.level) ** 2
+    signal = (clips.clean.astype(np.float64) / clips.level) ** 2
+    peak = np.abs(clips.clean).max(axis=1, keepdims=True)
+    share = clips.level * np.sqrt(2) / peak
+    bands = [(share < high) & (share >= low) for high, low in itertools.pairwise(EDGES)]
+    return [float(10 * np.log10(signal[b].sum() / error[b].sum())) for b in bands]
+
+
+def trained(network: keras.Model, show: bool = True) -> keras.Model:
+    """Train a network to clean clips, or take its weights from the cache; return it.
+
+    The loss is the absolute error over the local level, so that quiet passages count as much as
+    loud ones.
+
+    Args:
+        network: [n, 2048, 1] in and out; its weights are set in place.
+        show: show a progress bar while it trains.
+    """
+    import keras
+
+    made_by = f"{paths.versions('tensorflow', 'keras', 'numpy')} {_RECIPE} {network.to_json()}"
+    key = hashlib.sha256(made_by.encode()).hexdigest()[:12]
+    path = paths.home() / "models" / f"notes-{key}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            network.set_weights([kept[f"w{i}"] for i in range(len(network.weights))])
+        return network
+    except FileNotFoundError:
+        pass
+    except Exception as error:  # whatever a damaged file makes NumPy or Keras raise
+        print(f"The cached {path.name} is damaged ({type(error).__name__}): retraining.")
+    clips = pluck(_CLIPS, seed=0)
+    noisy, clean, level = (
+        part.reshape(-1, _PART, 1) for part in (clips.noisy, clips.clean, clips.level)
+    )
+    keras.utils.set_random_seed(0)
+    # The same layers on shorter pieces of the clips: the network does not look further than 12.
+    pieces = keras.Sequential([keras.Input((_PART, 1)), *network.layers])
+    falling = keras.optimizers.schedules.CosineDecay(_RATE, _EPOCHS * len(noisy) // _BATCH)
+    pieces.compile(keras.optimizers.Adam(falling), loss="mae", steps_per_execution=25)
+    with progress(_EPOCHS, "Training on notes", show) as advance:
+        bar = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: advance())
+        pieces.fit(
+            *(noisy, clean),
+            sample_weight=1 / level[..., 0],
+            epochs=_EPOCHS,
+            batch_size=_BATCH,
+            verbose=0,
+            callbacks=[bar],
+        )
+    stream = io.BytesIO()
+    arrays: dict[str, Any] = {f"w{i}": w for i, w in enumerate(network.get_weights())}
+    np.savez(stream, **arrays)
+    try:
+        paths.write_atomically(path, stream.getvalue())
+    except OSError as error:
+        print(f"The trained network could not be kept ({error}); next time it trains again.")
+    return network
+
+
+def loudness(sounds: Floats, width: int = 129) -> Floats:
+    """Return the root of the mean square of `width` samples around each one, [n, 2048, 1]."""
+    return _moving_rms(sounds[..., 0].astype(np.float64), width)[..., None].astype(np.float32)
+
+
+def activations(
+    kernels: Sequence[Floats],
+    sounds: Floats,
+    params: Sequence[affine.QuantParams | None] = (None,) * 4,
+) -> list[Floats]:
+    """Compute the network in float32, with each activation quantized and dequantized again.
+
+    Args:
+        kernels: of its layers, [9, channels in, channels out] each; ReLU behind all but the last.
+        sounds: [n, 2048, 1].
+        params: of the input and of each layer's output; None leaves it as it is.
+
+    Returns:
+        The input and each layer's output, as quantized.
+    """
+    import keras
+
+    found = [_rounded(sounds, params[0])]
+    for layer, kernel in enumerate(kernels, 1):
+        sums = keras.ops.conv(found[-1], kernel, strides=1, padding="same")
+        after = keras.ops.relu(sums) if layer < len(kernels) else sums
+        found.append(_rounded(np.asarray(after, np.float32), params[layer]))
+    return found
+
+
+def _rounded(values: Floats, params: affine.QuantParams | None) -> Floats:
+    """Return values as `params` leave them."""
+    return values if params is None else affine.fake_quantize(values, params)
+
+
+RIVALS = ("twice the data", "percentile", "least MSE", "per channel", "mu-law input")
+"""The ways of `rivals` to choose ranges, but for the first, which is the converter's."""
+
+
+def rivals(
+    network: keras.Model, training: Floats, more: Floats, noisy: Floats
+) -> dict[str, Floats]:
+    """Clean sounds with int8 weights and 256 integers for each activation, in several ways.
+
+    Args:
+        network: the network.
+        training: [n, 2048, 1], to calibrate on.
+        more: the same, more of them.
+        noisy: [m, 2048, 1], what to clean.
+
+    Returns:
+        Name of the way -> cleaned sounds [m, 2048, 1]: minimum and maximum, then `RIVALS`.
+    """
+    kernels: list[Floats] = []
+    for kernel in network.get_weights():
+        scale = np.abs(kernel).max((0, 1)) / 127
+        kernels.append(np.asarray(np.rint(kernel / scale) * scale, np.float32))
+    seen = activations(kernels, training)
+    plain = [ranges.by_minmax(values) for values in seen]
+    chosen: list[Sequence[affine.QuantParams | None]] = [
+        plain,
+        [ranges.by_minmax(values) for values in activations(kernels, more)],
+        [ranges.by_percentile(values) for values in seen],
+        [ranges.by_mse(values.ravel()[::41]) for values in seen],
+        [ranges.by_minmax(values, axis=2) for values in seen],
+        [None, *plain[1:]],
+    ]
+    sounds = [noisy] * 5 + [mu_law(noisy)]
+    return {
+        name: activations(kernels, sound, params)[-1]
+        for name, sound, params in zip(("as it is", *RIVALS), sounds, chosen, strict=True)
+    }
+
+
+def convert(network: keras.Model, recipe: str, sounds: Floats) -> bytes:
+    """Convert the network by one of the five recipes, calibrated on sounds from -1 to 1."""
+    from qhelpers.tflite import conversion
+
+    return conversion.convert(network, recipe, sounds, (-1, 1))
+
+
+def with_litert_quantizer(content: bytes, typical: npt.NDArray[np.float32]) -> bytes:
+    """Quantize a float32 .tflite file of the CNN to 16x8 by litert-quantizer.
+
+    Args:
+        content: the file.
+        typical: [n, 28, 28], to calibrate on.
+    """
+    from litert_quantizer import quantizer, recipe
+
+    from qhelpers.tflite import silence
+
+    with silence.quiet():
+        tool = quantizer.Quantizer(content, recipe.static_wi8_ai16())
+        batches = {"serving_default": [{"image": image[None]} for image in typical]}
+        return bytes(tool.quantize(tool.calibrate(batches)).quantized_model)
+
+
+def tone(pitch: float, strength: float) -> Floats:
+    """Return a steady note [1, 2048, 1] of that many hertz."""
+    time = np.arange(SAMPLES) / RATE
+    wave = strength * np.sin(2 * np.pi * pitch * time)
+    return np.asarray(wave, np.float32)[None, :, None]
+
+
+def summed(patch: Floats, kernel: Floats, multiplier: float) -> tuple[int, int]:
+    """Return the sum of products of integers, and the integer that it becomes."""
+    total = int((patch.astype(np.int64) * kernel).sum())
+    return total, round(total * multiplier)
+
+
+def table(rows: Mapping[str, Sequence[float]]) -> str:
+    """Return ratios by loudness as a text table: name -> decibels per band of `EDGES`."""
+    head = f"{'loudness down to':20}" + "".join(f"{edge:8g}" for edge in EDGES[1:])
+    lines = [f"{name:20}" + "".join(f"{x:8.1f}" for x in row) for name, row in rows.items()]
+    return "\n".join([head, *lines])
+
+
+def one_number(lite: LiteModel, clips: Clips, clip: int) -> dict[str, Any]:
+    """Return what makes one int16 number of the last layer, at a clip's loudest sample.
+
+    Args:
+        lite: a 16x8 file of the network, opened with `keep_tensors`.
+        clips: the sounds.
+        clip: which one.
+
+    Returns:
+        "patch" [9, 16] int16, "kernel" [9, 16] int8, "multiplier", and "expected": the file's own
+        number; as exercise 05.1 takes them.
+    """
+    lite.predict(clips.noisy[clip : clip + 1])
+    last = [step for step in lite.operations if step.name == "CONV_2D"][-1]
+    source, weights = (lite.tensors[i] for i in last.inputs[:2])
+    result = lite.tensors[last.outputs[0]]
+    at = int(np.abs(clips.noisy[clip, 4:-4, 0]).argmax()) + 4
+    return {
+        "patch": lite.value(source.index).reshape(SAMPLES, 16)[at - 4 : at + 5],
+        "kernel": lite.value(weights.index).reshape(9, 16),
+        "multiplier": float(source.scales[0] * weights.scales[0] / result.scales[0]),
+        "expected": int(lite.value(result.index).reshape(SAMPLES)[at]),
+    }
+
+
+def mu_law(sounds: Floats, mu: int = 255) -> Floats:
+    """Round to 255 levels that lie denser near zero (ITU-T G.711's law, not its segments)."""
+    levels = np.rint(127 * np.log1p(mu * np.abs(sounds)) / np.log1p(mu))
+    real = np.expm1(levels / 127 * np.log1p(mu)) / mu
+    return np.asarray(np.sign(sounds) * real, np.float32)

@@ -1,0 +1,64 @@
+"""The checks of lesson 20: rounding in integers, and engines that differ by a byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhelpers.lessons.lesson20 import device
+from qhelpers.notebook.exercises import Verdict, exercise, hint, right
+
+_HALVES = np.array([-7, -6, -5, -3, -2, -1, 0, 1, 2, 3, 5, 6, 7])
+
+
+@exercise("20.1", expects="callable")
+def _shift_away(answer: Callable[[NDArray[Any], Any], Any]) -> Verdict:
+    """Check a right shift that rounds halves away from zero."""
+    for bits in (0, 1, 2, 9):
+        whole = np.concatenate([_HALVES << max(bits - 2, 0), _HALVES * 1001]).astype(np.int64)
+        exact = whole / 2.0**bits
+        wanted = np.trunc(exact + np.copysign(0.5, exact))
+        got = np.asarray(answer(whole, np.int64(bits)))
+        if got.shape != whole.shape or got.dtype.kind not in "iu":
+            return hint(f"Give integers of the shape of `whole`; got {got.dtype} {got.shape}.")
+        if np.array_equal(got, wanted):
+            continue
+        if np.array_equal(got, np.floor(exact)):
+            return hint("`>>` alone rounds down. Something has to be added before the shift.")
+        if np.array_equal(got, np.floor(exact + 0.5)):
+            return hint("Halves of negative numbers go up, to -2 for -2.5. They should go to -3.")
+        if np.array_equal(got, np.rint(exact)):
+            return hint("Halves go to the even neighbour. They should go away from zero.")
+        if bits == 0:
+            return hint("With right = 0 nothing is shifted, and nothing may change.")
+        place = int(np.flatnonzero(got != wanted)[0])
+        return hint(f"{whole[place]} shifted by {bits} gives {got[place]}, not {wanted[place]:g}.")
+    return right("Halves go away from zero on both sides: the network below uses your function.")
+
+
+@exercise("20.2", expects=str)
+def _fault(answer: str) -> Verdict:
+    """Check the diagnosis of a device."""
+    if answer == device.FAULT:
+        return right("Only large logits differ, and none lies above one value.")
+    reasons = {
+        "rounds down": "That would move small and large logits alike, each by one step at most.",
+        "swaps two digits": "Then two digits would differ, up and down. Look at the signs.",
+        "ignores the bias": "Then a digit would be off by the same amount in every image.",
+    }
+    return hint(reasons.get(answer, f"Name one of: {', '.join(device.FAULTS)}."))
+
+
+@exercise("20.3", expects=str)
+def _server(answer: str, *, counts: Mapping[tuple[str, str], int]) -> Verdict:
+    """Check which engine tests the firmware."""
+    if answer == "micro":
+        return right("The same rules on the desk as on the chip.")
+    if answer == "reference":
+        return hint("Plain kernels, too, but look at the rule of their dense layer.")
+    if answer in {engine for engine, _ in counts} | {"xnnpack", "optimized"}:
+        return hint(f"Its rules are those of {answer}, and the chip follows others: see the table.")
+    return hint('Name one of "xnnpack", "optimized", "reference" and "micro".')

@@ -1,0 +1,76 @@
+"""The checks of lesson 21: the order of float sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhelpers.notebook.exercises import Verdict, exercise, hint, right
+
+_F32 = np.float32
+# Added one by one, from the start on, the small ones are lost; 2^-24 is half a gap at 1.
+_SMALL = np.full(3, 2.0**-24, _F32)
+
+
+@exercise("21.1", expects="callable")
+def _add_up(answer: Callable[[Any, Any, Any], Any]) -> Verdict:
+    """Check a sum of products in order."""
+    rng = np.random.default_rng(0)
+    numbers, weights = (rng.normal(size=(40, 5)).astype(_F32) for _ in range(2))
+    for values, factors, start in (
+        (_SMALL, np.ones(3, _F32), _F32(1)),
+        (numbers[:, 0], weights[:, 0], _F32(0.3)),
+        (numbers, weights, np.full(5, 0.3, _F32)),
+    ):
+        wanted = start
+        for number, weight in zip(values, factors, strict=True):
+            wanted = wanted + number * weight
+        got = np.asarray(answer(values, factors, start))
+        if got.shape != np.shape(wanted):
+            return hint(f"The result should have shape {np.shape(wanted)}; got {got.shape}.")
+        if np.array_equal(got, wanted):
+            continue
+        if got.dtype != _F32:
+            return hint(f"Every step should be float32; got {got.dtype}.")
+        if np.array_equal(got, _late(values, factors, start)):
+            return hint("You add `start` at the end. The sum has to begin with it.")
+        if not np.allclose(got, wanted, rtol=1e-4):
+            return hint("That is another sum. Is every product in it once, and `start`, too?")
+        return hint("Nearly: the order is another one. np.sum and @ choose their own.")
+    return right("In order, one rounding after the other: the cells below use your function.")
+
+
+def _late(values: NDArray[Any], factors: NDArray[Any], start: Any) -> Any:
+    """Return the sum with the start added last."""
+    total: Any = np.zeros_like(start)
+    for number, weight in zip(values, factors, strict=True):
+        total = total + number * weight
+    return total + start
+
+
+@exercise("21.2", expects=str)
+def _detail(answer: str) -> Verdict:
+    """Check which detail of the layer was changed."""
+    if answer == "halves":
+        return right("One activation moved by a step: all logits of its image, and no other image.")
+    reasons = {
+        "scales": "Every logit of every image is multiplied by the scales. How many are touched?",
+        "bias": "The bias goes into every image. How many are touched?",
+        "order of the sum": "These are sums of integers in int32: does their order matter at all?",
+    }
+    return hint(reasons.get(answer, 'Name one of "scales", "halves", "bias", "order of the sum".'))
+
+
+@exercise("21.3", expects=str)
+def _test(answer: str) -> Verdict:
+    """Check what a test on two kinds of processor compares."""
+    if answer == "a bound from the sums of magnitudes":
+        return right("Wide enough for every order, narrow enough to catch a wrong program.")
+    if answer == "every bit":
+        return hint("Does a processor of another maker add in the same order?")
+    if answer == "accuracy only":
+        return hint("Which mistakes would never show in it?")
+    return hint("Give one of the three texts.")

@@ -1,0 +1,72 @@
+"""Figures of lesson 21: how many numbers each order misses, and by how much engines differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhelpers.notebook.style import COLORS, finish, new
+
+Array = NDArray[Any]
+
+
+def missed(shares: Mapping[tuple[str, str], float]) -> None:
+    """Draw the share of numbers that differ, for each engine and each order.
+
+    Args:
+        shares: (engine, order) -> share, from 0 to 1.
+    """
+    engines, orders = (list(dict.fromkeys(pair[k] for pair in shares)) for k in (0, 1))
+    hit = sum(share == 0 for share in shares.values())
+    title = (
+        "For each engine one order gets every number" if hit else "No order gets every number here"
+    )
+    _, axes = new(1, 1, title, height=3.0)
+    for row, (engine, color) in enumerate(
+        zip(engines, (COLORS["int8"], COLORS["int16x8"]), strict=True)
+    ):
+        places = np.arange(len(orders)) + (row - 0.5) * 0.36
+        values = [100 * shares[engine, order] for order in orders]
+        axes.barh(places, values, 0.34, color=color, label=engine)
+        for place, value in zip(places, values, strict=True):
+            axes.text(value + 0.5, place, f"{value:.0f}" if value else "0", va="center", fontsize=9)
+    axes.set_yticks(range(len(orders)), orders)
+    axes.invert_yaxis()
+    axes.set(xlabel="numbers that differ from the engine's, in %")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
+    finish()
+
+
+def apart(distances: Array) -> None:
+    """Draw how far two engines' logits are apart, largest first.
+
+    Args:
+        distances: absolute differences, [n, 10].
+    """
+    ordered = np.sort(distances, axis=None)[::-1]
+    shown = ordered[ordered > 0]
+    title = "Between engines: many logits by a last bit, a few images by much more"
+    _, axes = new(1, 1, title, height=2.8)
+    axes.plot(np.arange(1, len(shown) + 1), shown, color=COLORS["dynamic_range"], linewidth=2)
+    axes.set(yscale="log", xlabel=f"logits that differ, of {distances.size:,}, largest first")
+    axes.set(ylabel="difference")
+    finish()
+
+
+def rewritten(dense: Callable[..., Array], rows: Array) -> Array:
+    """Return the logits of a dense layer in which one detail was changed, for an exercise.
+
+    In one image of 25, the activation nearest to a half between two levels goes the other way.
+    """
+    nudged = rows.copy()
+    for row in nudged[::25]:
+        step = row.max() / np.float32(255)
+        levels = row / step
+        place = np.argmin(np.abs(levels - np.floor(levels) - 0.5) + 9 * (levels < 1))
+        half = np.floor(levels[place]) + np.float32(0.5)
+        aside = np.float32(-0.01 if levels[place] >= half else 0.01)
+        row[place] = (half + aside) * step
+    return dense(nudged, 1, 1, 1)

@@ -1,0 +1,25 @@
+"""Wrong answers to the exercises of lesson 20, and a part of the hint that each has to get."""
+
+WRONG = {
+    "20.1": [
+        ("lambda w, r: w >> r", "rounds down"),
+        ("lambda w, r: (w + ((1 << r) >> 1)) >> r", "negative numbers go up"),
+        ("lambda w, r: np.rint(w / 2.0**r).astype(int)", "even neighbour"),
+        ("lambda w, r: np.trunc(w / 2.0**r)", "Give integers"),
+        ("lambda w, r: ((w + (1 << r >> 1) - (w < 0)) >> r)", "nothing is shifted"),
+        ("'w >> r'", "a function"),
+    ],
+    "20.2": [
+        ("'rounds down'", "small and large"),
+        ("'swaps two digits'", "signs"),
+        ("'ignores the bias'", "every image"),
+        ("'broken'", "Name one of"),
+        ("3", "a text"),
+    ],
+    "20.3": [
+        ("'reference'", "dense layer"),
+        ("'xnnpack'", "others"),
+        ("'optimized'", "others"),
+        ("'server'", "Name one of"),
+    ],
+}

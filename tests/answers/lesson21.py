@@ -1,0 +1,23 @@
+"""Wrong answers to the exercises of lesson 21, and a part of the hint that each has to get."""
+
+WRONG = {
+    "21.1": [
+        ("lambda v, w, s: s + (v * w).sum(axis=0)", "order is another"),
+        ("lambda v, w, s: (v.astype(float) * w).sum(axis=0) + s", "float32; got float64"),
+        ("lambda v, w, s: (v * w).sum(axis=0) + s", "at the end"),
+        ("lambda v, w, s: (v * w).sum(axis=0)", "another sum"),
+        ("lambda v, w, s: v * w", "shape"),
+        ("'v * w'", "a function"),
+    ],
+    "21.2": [
+        ("'scales'", "How many are touched"),
+        ("'bias'", "How many are touched"),
+        ("'order of the sum'", "sums of integers"),
+        ("'scale'", "Name one of"),
+    ],
+    "21.3": [
+        ("'every bit'", "another maker"),
+        ("'accuracy only'", "never show"),
+        ("'none'", "one of the three"),
+    ],
+}

@@ -1,0 +1,18 @@
+from qhelpers.arithmetic import requantization
+from qhelpers.tflite import numpy_network
+
+assert np.array_equal(requantization.quantized_multiplier(real)[0], mantissa), "mantissas"
+assert np.array_equal(requantization.quantized_multiplier(real)[1], shift), "shifts"
+for name in ("gemmlowp", "ruy", "float64", "float32"):
+    theirs = getattr(requantization, name)(sums, s1, s2, s3)
+    assert np.array_equal(theirs, scaled[name]), f"{name} in the cell is the helper's"
+assert np.array_equal(
+    requantization.reduced(sums16, *conv16["scales"]), reduced(sums16, *conv16["scales"])
+), "reduced in the cell is the helper's"
+for engine, pair in guessed.items():
+    table = numpy_network.RULES[engine]
+    named = [table[o, 8].__name__ for o in ("CONV_2D", "FULLY_CONNECTED")]
+    assert named == [rule.__name__ for rule in pair], f"the table's rules of {engine}"
+assert all((shift <= 0).tolist()), "no shift to the left: shift_away needs none"
+assert list(refused) == (["dynamic_range", "float16"] if arenas else []), "what is refused"
+assert all(e == "micro" or len(o) == len(raw) for e, o in outputs.items()), "all images"
