@@ -8,7 +8,11 @@ _FACTOR = f"({_STEP}) * (one / f32(layer.scale))"
 
 WRONG = {
     "22.1": [
-        ("fbgemm", "levels differ"),
+        ("fbgemm", "as a float"),
+        (
+            f"lambda t, layer: np.rint(f32(t + {_WHOLE}) * ({_STEP})) + layer.zero_point",
+            "levels differ",
+        ),
         (f"lambda t, layer: np.rint(f32(t + {_WHOLE}) * ({_FACTOR}))", "zero point is missing"),
         (f"lambda t, layer: np.rint(f32(t) * ({_FACTOR})) + layer.zero_point", "the bias?"),
         (
