@@ -12,6 +12,7 @@ from qhelpers.arithmetic import packing
 from qhelpers.evaluation.metrics import Accuracy
 from qhelpers.notebook.exercises import Verdict, exercise, hint, right
 
+
 @exercise("08.1", expects="callable")
 def unpack_nibbles(answer: Callable[[NDArray[np.uint8]], Any]) -> Verdict:
     """Check a function that takes 4-bit signed integers out of bytes."""
