@@ -1,0 +1,1 @@
+"""What deep dive 22 alone needs."""

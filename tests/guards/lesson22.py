@@ -1,0 +1,51 @@
+"""Guards of deep dive 22: run behind its last cell, in its namespace."""
+
+assert set(left) == set(here), "every engine of this machine was compared"
+assert engine in here, "the engine that was chosen is among them"
+_first = engines.read(nets[engine])["fc1"]
+assert _first.weight.shape == (128, 784), "fc1's weights"
+assert _first.zero_point == 0, "behind a ReLU the zero point is 0"
+assert _first.input_zero_point > 0, "the input has negative numbers"
+assert not _first.weight_zero_point.any(), "weights are symmetric"
+assert 784 * 255 * 128 < 2**31 < 2**53, "no sum overflows int32 or leaves float64's whole numbers"
+assert 784 * 255 * 128 > 2**24, "float32 could not promise that"
+assert 2 * 255 * 128 > 32_767 >= 2 * 127 * 128, "8-bit pairs overflow 16 bits, 7-bit pairs do not"
+_unit = (_first.input_scale * _first.weight_scale / _first.scale).max()
+assert half_way < _unit, "orders part within one unit of the sum of half-way"
+_step = f32(_first.input_scale) * f32(_first.weight_scale)
+_away = [
+    np.abs(f32(total + _bias) * (_step / f32(_first.scale)) - exact)[inside].mean()
+    for _bias in (_first.bias / _step, np.rint(_first.bias / _step))
+]
+assert _away[1] > 3 * _away[0], "the rounded bias moves a level most"
+assert errors["8 bits", "32 bits"] < errors["7 bits", "32 bits"], "in 32 bits, 8-bit activations win"
+assert errors["7 bits", "16 bits"] < errors["8 bits", "16 bits"], "in pairs of 16, 7-bit ones win"
+assert errors["8 bits", "16 bits"] > 2 * errors["8 bits", "32 bits"], "pairs double the error"
+_seven = engines.read(versions["7 bits"])["fc1"]
+_x = enter(pixels[:200].numpy(), _seven.input_scale, _seven.input_zero_point)
+assert np.array_equal(sums(_x, _seven), sums_in_pairs(_x, _seven)), "7 bits never saturate"
+for _bits, _network in versions.items():
+    _home = "x86" if "x86" in here else engine
+    if _home == "x86":
+        _add = sums_in_pairs if narrow[_home] else sums
+        _layers, _part = engines.read(_network), pixels[:500]
+        _ours = forward(_part.numpy(), _layers, _add, fbgemm)
+        _theirs = integers_of(_network, _home, _part)
+        assert all(np.array_equal(_ours[k], _theirs[k]) for k in _theirs), f"{_bits} on {_home}"
+_qat = "qnnpack" if "qnnpack" in here else engine
+_rules = [helpers.qnnpack] if _qat == "qnnpack" else RULES[_qat]
+_add = sums_in_pairs if narrow[_qat] else sums
+_theirs = integers_of(converted, _qat, pixels[:1000])
+assert any(
+    all(
+        np.array_equal(forward(pixels[:1000].numpy(), ours_qat, _add, r)[k], _theirs[k])
+        for k in _theirs
+    )
+    for ours_qat in [layers_of(aware)]
+    for r in _rules
+), "the trained numbers, computed in NumPy, are the converted network's integers"
+assert (moved != 0).any(), "the report differs"
+assert moved.min() < -1 < 1 < moved.max(), "by many levels, either way"
+assert ((moved > 1).any(0) & (moved < -1).any(0)).any(), "a neuron goes up here and down there"
+if _qat == "qnnpack":
+    assert apart(whole_bias) <= apart(aware) / 4, "rounded biases take the differences away"
