@@ -2,16 +2,6 @@
 
 WRONG = {
     "08.1": [
-        ("lambda bits, group, scale_bits: bits", "take room too"),
-        ("lambda bits, group, scale_bits: bits + scale_bits", "shares one scale"),
-        ("lambda bits, group, scale_bits: bits * group + scale_bits", "Divide by its weights"),
-        ("lambda bits, group, scale_bits: (bits + scale_bits / group) / 8", "these are bytes"),
-        ("lambda bits, group, scale_bits: bits + group / scale_bits", "second argument"),
-        ("lambda bits, group, scale_bits: bits + 1", "Count the bits"),
-        ("lambda bits, group, scale_bits: None", "returns nothing yet"),
-        ("4.5", "a function"),
-    ],
-    "08.2": [
         (
             "lambda packed: np.stack([packed >> 4, packed & 15], 1).ravel().astype(np.int8)",
             "do not hold",
@@ -34,12 +24,18 @@ WRONG = {
         ("lambda packed: None", "returns nothing yet"),
         ("np.zeros(8)", "a function"),
     ],
+    "08.2": [
+        ('"scales"', "after reading"),
+        ('"sign"', "has it moved"),
+        ('"rows"', "another order"),
+        ('"range"', "One of"),
+        ("4", "a text"),
+    ],
     "08.3": [
-        ("np.abs(row).max()", "largest magnitude"),
-        ("np.sqrt(np.mean(row**2))", "mean square"),
-        ("np.median(np.abs(row))", "the median"),
-        ("row.mean()", "signs cancel"),
-        ("3 * np.abs(row).mean()", "times the smallest"),
-        ("row", "a number"),
+        ("[8, 4]", "there are 5,200"),
+        ("[8, 1]", "room for more"),
+        ("[2, 2]", "which layer can use them"),
+        ("[3, 2]", "each 1, 2, 4 or 8"),
+        ("8", "a list"),
     ],
 }

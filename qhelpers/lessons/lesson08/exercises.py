@@ -9,38 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhelpers.arithmetic import packing
+from qhelpers.evaluation.metrics import Accuracy
 from qhelpers.notebook.exercises import Verdict, exercise, hint, right
-
-_FORMATS = ((4, 32, 16), (4, 128, 16), (2, 64, 16), (8, 32, 32), (3, 96, 8))
 
 
 @exercise("08.1", expects="callable")
-def bits_per_weight(answer: Callable[[int, int, int], Any]) -> Verdict:
-    """Check a function `(bits, group, scale_bits) -> bits per weight`."""
-    for bits, group, scale_bits in _FORMATS:
-        found, wanted = answer(bits, group, scale_bits), bits + scale_bits / group
-        if found is ... or found is None:
-            return hint("The function returns nothing yet: return a number of bits.")
-        if np.isclose(found, wanted, rtol=1e-9):
-            continue
-        case = f"for {bits} bits, groups of {group}, scales of {scale_bits} bits"
-        if found == bits:
-            return hint(f"{case}: the scales take room too.")
-        if np.isclose(found, bits + scale_bits):
-            return hint(f"{case}: a whole group shares one scale.")
-        if np.isclose(found, bits * group + scale_bits):
-            return hint(f"{case}: this is a whole group's bits. Divide by its weights.")
-        if np.isclose(found, wanted / 8):
-            return hint(f"{case}: these are bytes; bits are asked for.")
-        if found == bits + scale_bits // group:
-            return hint(f"{case}: // drops the fraction; use /.")
-        if np.isclose(found, bits + group / scale_bits):
-            return hint(f"{case}: the group is the second argument, the scale's bits the third.")
-        return hint(f"{case}: got {found:g}. Count the bits of one group, then divide.")
-    return right("Right for five formats. 4 bits in groups of 32 with float16 scales: 4.5.")
-
-
-@exercise("08.2", expects="callable")
 def unpack_nibbles(answer: Callable[[NDArray[np.uint8]], Any]) -> Verdict:
     """Check a function that takes 4-bit signed integers out of bytes."""
     wanted = np.array([-8, 7, 0, -1, 3, -5, 1, 2], np.int8)
@@ -67,27 +40,47 @@ def unpack_nibbles(answer: Callable[[NDArray[np.uint8]], Any]) -> Verdict:
     return hint(f"The bytes {packed.tolist()} do not hold {found.tolist()}.")
 
 
-@exercise("08.3", expects=float)
-def binary_scale(answer: float, weights: NDArray[Any]) -> Verdict:
-    """Check the scale that brings the signs nearest to the weights."""
-    real = np.asarray(weights, np.float64).ravel()
-    magnitudes = np.abs(real)
-    others = {
-        "the largest magnitude: right for a grid that must reach it, far too long here": (
-            magnitudes.max()
-        ),
-        "the root of the mean square. Set the derivative of the error to zero": (
-            np.sqrt((real**2).mean())
-        ),
-        "the standard deviation. Set the derivative of the error to zero": real.std(),
-        "the median: that is for the sum of magnitudes, not of squares": np.median(magnitudes),
-        "the mean of the weights: their signs cancel": real.mean(),
-        "half the largest magnitude. Set the derivative of the error to zero": magnitudes.max() / 2,
+def exported(integers: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """Return what the exporter of exercise 08.2 wrote: 4-bit integers, two in a byte.
+
+    Args:
+        integers: int8 of any shape, -8 to 7, an even number of them.
+    """
+    pairs = integers.reshape(-1, 2)
+    return packing.pack(pairs[:, ::-1], 4)
+
+
+@exercise("08.2", expects=str)
+def wrong_order(answer: str) -> Verdict:
+    """Check what the exporter did."""
+    hints = {
+        "scales": "The scales are applied after reading, and the integers already differ.",
+        "sign": "Look for a negative number: has it become a positive one, or has it moved?",
+        "rows": "With rows in another order, hardly a number would be where it was, or one off.",
     }
-    if np.isclose(answer, magnitudes.mean(), rtol=1e-3):
-        return right(f"The mean magnitude, {answer:.4f}: XNOR-Net's choice.")
-    for name, value in others.items():
-        if np.isclose(answer, value, rtol=1e-3):
-            return hint(f"This is {name}.")
-    error, best = (((real - s * np.sign(real)) ** 2).mean() for s in (answer, magnitudes.mean()))
-    return hint(f"With {answer:g} the mean squared error is {error / best:.3f} times the smallest.")
+    if answer.strip().lower() == "halves":
+        return right("Both are there, with their signs, in the wrong half of the byte.")
+    return hint(hints.get(answer.strip().lower(), f"One of {', '.join(hints)}, halves."))
+
+
+_BUDGET, _SIZES, _WIDTHS = 5200, (108, 20_280), (1, 2, 4, 8)
+
+
+@exercise("08.3", expects=list)
+def bits_for_two_layers(answer: list[Any], measure: Callable[[int, int], Accuracy]) -> Verdict:
+    """Check the bits of the convolution and of the dense layer, with `measure(conv, dense)`."""
+    if len(answer) != 2 or any(bits not in _WIDTHS for bits in answer):
+        return hint("Two numbers, each 1, 2, 4 or 8: [convolution, dense layer].")
+    first, second = map(int, answer)
+    taken = sum(size * bits for size, bits in zip(_SIZES, (first, second), strict=True)) / 8
+    if taken > _BUDGET:
+        return hint(f"That takes {taken:,.0f} bytes; there are {_BUDGET:,}.")
+    if second == 1:
+        return hint("There is room for more in the layer that has nearly all weights.")
+    found = measure(first, second)
+    if first < 4:
+        return hint(
+            f"{taken:,.0f} bytes fit, and it reads {found}. {_BUDGET - taken:,.0f} bytes are "
+            "left: which layer can use them?"
+        )
+    return right(f"{taken:,.0f} bytes, {found}.")
