@@ -18,7 +18,9 @@ _away = [
     for _bias in (_first.bias / _step, np.rint(_first.bias / _step))
 ]
 assert _away[1] > 3 * _away[0], "the rounded bias moves a level most"
-assert errors["8 bits", "32 bits"] < errors["7 bits", "32 bits"], "in 32 bits, 8-bit activations win"
+assert errors["8 bits", "32 bits"] < errors["7 bits", "32 bits"], (
+    "in 32 bits, 8-bit activations win"
+)
 assert errors["7 bits", "16 bits"] < errors["8 bits", "16 bits"], "in pairs of 16, 7-bit ones win"
 assert errors["8 bits", "16 bits"] > 2 * errors["8 bits", "32 bits"], "pairs double the error"
 _seven = engines.read(versions["7 bits"])["fc1"]
