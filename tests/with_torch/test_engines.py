@@ -104,7 +104,7 @@ def cases(draw, per_channel):
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_engine_computes_the_same_integers(followed, data):
-    # Each as its own qconfig quantizes weights: qnnpack with one scale, the others one for each row.
+    # As its own qconfig quantizes weights: qnnpack with one scale, the others with one a row.
     x, layer = data.draw(cases(per_channel=followed[0] != "qnnpack"))
     assert_same(followed, layer, x, engines.run(x, layer, followed[0]))
 
@@ -250,7 +250,7 @@ def small(**changes):
     return replace(layer, **changes)
 
 
-@pytest.mark.parametrize("rule", sum(CELLS["RULES"].values(), []))
+@pytest.mark.parametrize("rule", [rule for rules in CELLS["RULES"].values() for rule in rules])
 def test_one_value_by_hand(rule):
     x = np.array([[255, 200, 3]], np.uint8)
     assert sums(x, small()).tolist() == [[255 * 127 + 200 * 127 - 3]]

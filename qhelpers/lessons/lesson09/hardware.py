@@ -101,7 +101,7 @@ SOURCES: dict[str, Source] = {
     "vela16": Source(
         "Arm, ethos-u-vela 3.5.0: operators in 8 bits or signed 16 bits",
         "2022",
-        "https://review.mlplatform.org/plugins/gitiles/ml/ethos-u/ethos-u-vela/+/refs/tags/3.5.0",
+        "https://arm-software.github.io/CMSIS-Ethos-U/main/vela/index.html",
     ),
     "cmsis": Source(
         "Arm, CMSIS-NN: README and revision history (int4 kernels since 6.0.0)",
