@@ -29,7 +29,7 @@ def test_fields_worked_by_hand():
     assert fields.bits == "1" + "10000001" + "101" + "0" * 20
     assert str(fields) == "1 10000001 101" + "0" * 20
     assert (fields.value, fields.kind) == (-6.5, "normal")
-    half = float_formats.fields16(-6.5)
+    half = float_formats.fields(-6.5, np.float16)
     assert (half.sign, half.exponent, half.fraction) == (1, 2 + 15, 0b101 << 7)
     assert str(half) == "1 10001 1010000000"
 
@@ -56,7 +56,7 @@ def test_fields_of_halves():
         [EVERY_HALF[::97], EVERY_HALF[0x03F0:0x0410], EVERY_HALF[0x7BF0:0x7C10]]
     )
     for number in patterns.view(np.float16):
-        fields = float_formats.fields16(number)
+        fields = float_formats.fields(number, np.float16)
         same(np.float16(fields.value), number)
         assert fields.sign == np.signbit(number)
         assert int(fields.bits, 2) == number.view(np.uint16)

@@ -210,3 +210,19 @@ def test_microcontrollers_refuse_with_their_own_words(files: dict[str, bytes]) -
     with pytest.raises(microcontroller.RefusedError):
         microcontroller.MicroModel(files["plain int8"], arena - 64)
     assert paths.install_command("micro")
+
+
+def test_elu_has_an_int8_kernel_though_the_converter_leaves_it_in_float() -> None:
+    """Lesson 20 says so; the engines agree on every byte of a hand-made file."""
+    tensors = Tensor("x", 0.05, 3, shape=(1, 256)), Tensor("y", 0.03, -90, shape=(1, 256))
+    content = one_layer.file("ELU", [tensors[0]], tensors[1], None)
+    raw = np.arange(-128, 128, dtype=np.int8)[None]
+    real = 0.05 * (raw.astype(float) - 3)
+    steps = np.where(real > 0, real, np.expm1(real)) / 0.03 - 90
+    wanted = np.clip(np.rint(steps), -128, 127)
+    found = [litert.LiteModel(content).run_raw(raw)]
+    if microcontroller.available():
+        found.append(microcontroller.MicroModel(content).run_raw(raw))
+    for answer in found:
+        assert np.abs(answer - wanted).max() <= 1
+        assert np.array_equal(answer, found[0])

@@ -74,19 +74,7 @@ def fields32(x: float) -> Fields:
     Returns:
         Its fields: 8 bits of exponent with bias 127, 23 bits of fraction.
     """
-    return _fields(x, np.dtype(np.float32))
-
-
-def fields16(x: float) -> Fields:
-    """Take the float16 nearest to a number apart.
-
-    Args:
-        x: one number.
-
-    Returns:
-        Its fields: 5 bits of exponent with bias 15, 10 bits of fraction.
-    """
-    return _fields(x, np.dtype(np.float16))
+    return fields(x, np.float32)
 
 
 def to_float16(x: NDArray[np.float32]) -> Bits16:
@@ -146,8 +134,8 @@ def _rounded(x: ArrayLike, dtype: DTypeLike) -> tuple[NDArray[Any], Format]:
         return np.asarray(x).astype(dtype), form
 
 
-def _fields(x: float, dtype: np.dtype[Any]) -> Fields:
-    """Take one number apart."""
+def fields(x: float, dtype: DTypeLike) -> Fields:
+    """Take one number apart, rounded to float32 or float16 first."""
     values, form = _rounded(x, dtype)
     if values.ndim:
         raise ValueError(f"x must be one number; got an array of shape {values.shape}. Pick one.")

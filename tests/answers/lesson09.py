@@ -4,25 +4,30 @@ from __future__ import annotations
 
 WRONG = {
     "09.1": [
-        ("list(offers)", "These are all"),
-        ('["A", "B", "D", "E"]', "B is beaten"),
-        ('["A"]', "is missing"),
-        ('["A", "Z"]', "none of the names"),
-        ('"A"', "Expected a list"),
+        ("lambda offers: list(offers)", "It returns all"),
+        ("lambda offers: ['A', 'B', 'C', 'E']", "is beaten"),
+        ("lambda offers: ['A', 'C']", "is missing"),
+        ("lambda offers: ['Z']", "Return names"),
+        ("lambda offers: None", "returns nothing yet"),
+        (
+            "lambda offers: [n for n, (size, right) in offers.items() if not any("
+            "s <= size and r >= right for m, (s, r) in offers.items() if m != n)]",
+            "equal offers",
+        ),
+        ('["A"]', "a function"),
     ],
     "09.2": [
-        ('"scores"', "came in with its input"),
-        ('"input"', "smallest error"),
-        ('"average"', "most noise come in"),
-        ('"nobody"', "one of the names"),
+        ('"weights"', "as good as before"),
+        ('"activations"', "No layer has run"),
+        ('"output"', "handed down"),
+        ('"labels"', "One of"),
+        ("5", "a text"),
     ],
     "09.3": [
-        ("0.98 * 0.02 * (1.96 / 0.1) ** 2", "not 0.1"),
-        ("0.98 * 0.02 * (1.96 / 0.002) ** 2", "half the interval"),
-        ("0.98 * 0.02 / 0.001**2", "one standard deviation"),
-        ("(0.98 * 0.02) ** 0.5 * 1.96 / 0.001", "Square"),
-        ("0.98 * (1.96 / 0.001) ** 2", "p (1 - p)"),
-        ("0.25 * (1.96 / 0.001) ** 2", "worst case"),
-        ("10_000", "Solve"),
+        ('"int16x8"', "what does it cost"),
+        ('"float16"', "Look into the table"),
+        ('"dynamic_range"', "Look into the table"),
+        ('"calibration"', "Which part of the error"),
+        ('"int4"', "One of"),
     ],
 }

@@ -2,7 +2,7 @@
 
 WRONG = {
     "21.1": [
-        ("lambda v, w, s: s + (v * w).sum(axis=0)", "order is another"),
+        ("lambda v, w, s: sum((a * b for a, b in zip(v[::-1], w[::-1])), s)", "order is another"),
         ("lambda v, w, s: (v.astype(float) * w).sum(axis=0) + s", "float32; got float64"),
         ("lambda v, w, s: (v * w).sum(axis=0) + s", "at the end"),
         ("lambda v, w, s: (v * w).sum(axis=0)", "another sum"),

@@ -104,7 +104,7 @@ def cases(draw, per_channel):
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_engine_computes_the_same_integers(followed, data):
-    # As its own qconfig quantizes weights: qnnpack with one scale, the others one for each row.
+    # As its own qconfig quantizes weights: qnnpack with one scale, the others with one a row.
     x, layer = data.draw(cases(per_channel=followed[0] != "qnnpack"))
     assert_same(followed, layer, x, engines.run(x, layer, followed[0]))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ import pytest
 import torch
 
 from qhelpers import data as digits
-from qhelpers.evaluation import metrics, scorecard
-from qhelpers.lessons.lesson09 import torch_rows
+from qhelpers.evaluation import metrics
 from qhelpers.pytorch import engines, networks, static, training
 
 
@@ -83,25 +81,3 @@ def test_torchao_for_the_installed_pytorch() -> None:
     assert re.fullmatch(r"torchao[=>]=0\.\d+(\.\d+)?", static.torchao_for())
     with pytest.raises(ValueError, match="'new' is no version"):
         static.torchao_for("new")
-
-
-def test_rows_are_measured_once_and_again_where_stale(
-    data: digits.Digits, capsys: pytest.CaptureFixture[str]
-) -> None:
-    first = torch_rows.update(data)
-    assert set(first.values()) == {"measured"}
-    assert torch_rows.REFERENCE in first
-    assert set(torch_rows.update(data).values()) == {"kept"}
-    card = scorecard.Scorecard.load(data)
-    assert {row.model for row in card.rows} == set(first)
-    honest = {row.model: row for row in card.rows}["PyTorch static"]
-    net = static.eager(training.trained_mlp(data, show=False), data)
-    right = (training.logits(net, data.test_images).argmax(1) == data.test_labels).sum()
-    assert (honest.correct, honest.n) == (right, 90)
-    assert honest.bytes == len(training.saved(net))
-    scorecard.add(dataclasses.replace(honest, file_sha="0" * 12, correct=0))
-    again = torch_rows.update(data)
-    assert [name for name, what in again.items() if what == "measured"] == ["PyTorch static"]
-    card = scorecard.Scorecard.load(data)
-    assert {row.model: row.correct for row in card.rows}["PyTorch static"] == right
-    assert "static, dynamic" in capsys.readouterr().out

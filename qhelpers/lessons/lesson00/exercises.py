@@ -27,8 +27,8 @@ def reach(answer: Callable[..., Any], kernels: Sequence[npt.NDArray[Any]]) -> Ve
         largest, end = float(np.abs(kernel).max()), float(got)
         if end >= 0.999 * largest:
             return hint("That reaches to the largest weight, or beyond: the range that broke it.")
-        if _squared_error(kernel, end) > 0.5 * _squared_error(kernel, largest):
-            too_far = end > 3 * float(kernel.std())
+        if 3 * _squared_error(kernel, end) > 2 * _squared_error(kernel, largest):
+            too_far = end > 2 * float(kernel.std())
             return hint(
                 "Still too far: count how many weights go to 0."
                 if too_far

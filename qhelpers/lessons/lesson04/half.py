@@ -91,22 +91,28 @@ def soil(count: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
     return np.asarray(picofarads * 1e-12, np.float32), picofarads < 95
 
 
-def sensor(farads: Floats, dry: npt.NDArray[np.bool_]) -> keras.Model:
-    """Train the sensor's network: farads in, a logit of "dry" out."""
+def sensor(values: Floats, dry: npt.NDArray[np.bool_], factor: float = 1e12) -> keras.Model:
+    """Train the sensor's network: capacitances in, a logit of "dry" out.
+
+    Args:
+        values: [n, 1].
+        dry: [n, 1].
+        factor: what turns `values` into picofarads; the network multiplies by it.
+    """
     import keras
 
     keras.utils.set_random_seed(0)
     network = keras.Sequential(
         [
-            keras.Input((1,), name="farads"),
-            keras.layers.Rescaling(1e12 / 20, -5, name="picofarads"),
+            keras.Input((1,), name="capacitance"),
+            keras.layers.Rescaling(factor / 20, -5, name="picofarads"),
             keras.layers.Dense(8, activation="relu", name="hidden"),
             keras.layers.Dense(1, name="dry"),
         ]
     )
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     network.compile(keras.optimizers.Adam(0.03), loss)
-    network.fit(farads, np.float32(dry), epochs=8, batch_size=50, verbose=0)
+    network.fit(values, np.float32(dry), epochs=8, batch_size=50, verbose=0)
     return network
 
 

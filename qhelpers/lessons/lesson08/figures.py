@@ -116,29 +116,6 @@ def shifts(errors: Array) -> None:
     finish()
 
 
-def codebooks(values: Array, levels: Mapping[str, Array]) -> None:
-    """Draw how the weights are distributed, and below it where the levels lie.
-
-    Args:
-        values: all weights of a layer.
-        levels: name -> the real numbers that may be used.
-    """
-    title = "K-means puts its levels where the weights are"
-    _, (top, below) = new(2, 1, title, height=3.2, sharex=True, height_ratios=(2, 1))
-    top.hist(np.ravel(values), bins=120, color=COLORS["muted"], alpha=0.6)
-    top.set(ylabel="weights", yscale="log")
-    for place, (name, numbers) in enumerate(levels.items()):
-        color = COLORS[_LINES[place]]
-        below.vlines(numbers, -place - 0.35, -place + 0.35, color=color, linewidth=2.5)
-        below.text(
-            1.005, -place, name, transform=below.get_yaxis_transform(), color=color, va="center"
-        )
-    below.set(yticks=[], xlabel="weight", ylim=(0.6 - len(levels), 0.6))
-    below.spines["left"].set_visible(False)
-    below.grid(visible=False)
-    finish()
-
-
 def nibbles(integers: Sequence[int]) -> None:
     """Draw how 4-bit integers lie in bytes, two in each, the first in the low half.
 

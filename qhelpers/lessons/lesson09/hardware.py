@@ -1,4 +1,4 @@
-"""Which kind of device computes which scheme itself: each entry with its source and its date."""
+"""Which kind of device computes which scheme: each entry with its source and its date."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import html
 from dataclasses import dataclass
 from typing import Literal
 
-from tabulate import tabulate
+from qhelpers.evaluation.scorecard import text_table
 
-Device = Literal["desktop CPU", "phone CPU", "GPU", "NPU", "microcontroller"]
-Scheme = Literal["float32", "float16", "dynamic_range", "int8", "int16x8"]
 Level = Literal["native", "runs", "no"]
 
-DEVICES: tuple[Device, ...] = ("desktop CPU", "phone CPU", "GPU", "NPU", "microcontroller")
-SCHEMES: tuple[Scheme, ...] = ("float32", "float16", "dynamic_range", "int8", "int16x8")
+SCHEMES = ("float16", "dynamic_range", "int8", "int16x8", "int4")
 
 
 @dataclass(frozen=True)
@@ -32,30 +29,41 @@ class Support:
     Attributes:
         level: "native", it has instructions or kernels for it; "runs", by a detour; "no".
         note: what that means there.
-        source: a key of SOURCES.
+        source: a key of SOURCES, or several with a space between.
     """
 
     level: Level
     note: str
     source: str
 
+    @property
+    def numbers(self) -> str:
+        """The numbers of the sources, as they stand in the table."""
+        return ", ".join(str(_NUMBERS[key]) for key in self.source.split())
+
 
 SOURCES: dict[str, Source] = {
+    "litert": Source(
+        "Google, LiteRT 2.2.0 release notes",
+        "Aug 2026",
+        "https://developers.google.com/edge/litert/releases/2.2.0",
+    ),
+    "ptq": Source(
+        "Google, LiteRT: Post-training quantization",
+        "read Nov 2026",
+        "https://developers.google.com/edge/litert/conversion/tensorflow/quantization/"
+        "post_training_quantization",
+    ),
     "xnnpack": Source(
         "A. Kelly, Faster dynamically quantized inference with XNNPack, TensorFlow blog",
         "9 Apr 2024",
-        "https://blog.tensorflow.org/2024/04/faster-dynamically-quantized-inference-with-xnnpack.html",
+        "https://blog.tensorflow.org/2024/04/"
+        "faster-dynamically-quantized-inference-with-xnnpack.html",
     ),
     "executorch": Source(
         "PyTorch, ExecuTorch: XNNPACK backend",
         "read Nov 2026",
         "https://docs.pytorch.org/executorch/stable/backends-xnnpack.html",
-    ),
-    "float16": Source(
-        "Google, LiteRT: Post-training float16 quantization",
-        "read Nov 2026",
-        "https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/"
-        "post_training_float16_quant",
     ),
     "onednn": Source(
         "Intel, oneDNN 2025.1: CPU instruction sets",
@@ -63,116 +71,95 @@ SOURCES: dict[str, Source] = {
         "https://intel.com/content/www/us/en/docs/onednn/developer-guide-reference/2025-1/"
         "enum-dnnl-cpu-isa.html",
     ),
-    "arm": Source(
-        "Unity, Burst 1.8: vdotq_s32 (Arm's SDOT)",
-        "2025",
-        "https://docs.unity3d.com/Packages/com.unity.burst%401.8/api/"
-        "Unity.Burst.Intrinsics.Arm.Neon.vdotq_s32.html",
-    ),
-    "pixel": Source(
-        "Manning, Quantization and Fast Inference, 11.2: Pixel 10 Pro",
+    "delegate": Source(
+        "Google, LiteRT API: GpuDelegateFactory.Options",
         "read Nov 2026",
-        "https://livebook.manning.com/learn/concepts/delegate--api-element--1c4c0e/"
-        "quantization-and-fast-inference",
+        "https://developers.google.com/edge/api/tflite/java/org/tensorflow/lite/gpu/"
+        "GpuDelegateFactory.Options",
     ),
-    "lesson": Source("This course, lesson 05: measured on your machine", "today", ""),
-    "gpu": Source(
-        "Google, LiteRT: GPU delegates",
-        "24 Jul 2025",
-        "https://ai.google.dev/edge/litert/performance/gpu",
-    ),
-    "delegates": Source(
-        "Google, LiteRT: Delegates",
+    "nvidia": Source(
+        "NVIDIA, Model Optimizer: Support Matrix",
         "read Nov 2026",
-        "https://ai.google.dev/edge/litert/performance/delegates",
+        "https://nvidia.github.io/Model-Optimizer/guides/0_support_matrix.html",
     ),
-    "gpu8": Source(
-        "TensorFlow authors, GPU delegate: quantized models (commit e7e026d)",
-        "20 Jul 2020",
-        "https://git.emunest.net/experiments/STT-tensorflow/commit/"
-        "e7e026d0eaf4cb3417841b9ef83381c201e4e5d3",
-    ),
-    "adreno": Source(
-        "Qualcomm, Run LiteRT model on GPU",
-        "23 Jun 2026",
-        "https://docs.qualcomm.com/bundle/publicresource/80-80022-15B/topics/"
-        "run-litert-model-on-gpu.md",
-    ),
-    "hexagon": Source(
-        "Qualcomm, AI hardware cores and accelerators",
+    "qualcomm": Source(
+        "Qualcomm, AI hardware cores/accelerators",
         "read Nov 2026",
-        "https://docs.qualcomm.com/doc/80-63195-1/topic/AI-hardware-cores-accelerators.html",
+        "https://developer.qualcomm.com/hardware/qualcomm-innovators-development-kit/"
+        "ai-resources-overview/ai-hardware-cores-accelerators",
+    ),
+    "apple": Source(
+        "Apple, Core ML Tools: Typed Execution",
+        "read Nov 2026",
+        "https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",
     ),
     "vela": Source(
-        "Arm, Vela, compiler for Ethos-U, 5.1",
+        "Arm, Vela compiler for Ethos-U (5.1 and later)",
         "read Nov 2026",
         "https://arm-software.github.io/CMSIS-Ethos-U/main/vela/index.html",
     ),
-    "ethos16": Source(
-        "N. Jain, ExecuTorch, pull request 13790: 16-bit activations on Ethos-U",
-        "28 Aug 2025",
-        "https://github.com/pytorch/executorch/pull/13790",
+    "vela16": Source(
+        "Arm, ethos-u-vela 3.5.0: operators in 8 bits or signed 16 bits",
+        "2022",
+        "https://arm-software.github.io/CMSIS-Ethos-U/main/vela/index.html",
     ),
     "cmsis": Source(
-        "Arm, CMSIS-NN: README",
-        "read Nov 2026",
+        "Arm, CMSIS-NN: README and revision history (int4 kernels since 6.0.0)",
+        "Aug 2026",
         "https://github.com/ARM-software/CMSIS-NN",
     ),
-    "micro": Source(
-        "tflite-micro, issue 2543, answer of a maintainer",
-        "16 Apr 2024",
-        "https://github.com/tensorflow/tflite-micro/issues/2543",
+    "floats": Source(
+        "Arm, CMSIS-NN 8.0.0: release notes",
+        "21 Aug 2026",
+        "https://github.com/ARM-software/CMSIS-NN/releases/tag/v8.0.0",
     ),
-    "micro16": Source(
-        "tflite-micro, issue 2587",
-        "20 May 2024",
-        "https://github.com/tensorflow/tflite-micro/issues/2587",
-    ),
-    "micro_float": Source(
-        "tflite-micro, issue 757, answer of a maintainer",
-        "3 Dec 2021",
-        "https://github.com/tensorflow/tflite-micro/issues/757",
-    ),
+    "lessons": Source("This course: measured in lessons 02, 05 and 08", "your machine", ""),
 }
 
-SUPPORT: dict[Device, dict[Scheme, Support]] = {
+SUPPORT: dict[str, dict[str, Support]] = {
     "desktop CPU": {
-        "float32": Support("native", "XNNPACK has kernels for x86 and Arm", "executorch"),
-        "float16": Support("runs", "weights become float32 when the file is loaded", "float16"),
-        "dynamic_range": Support("native", "ranges at run time, int8 products", "xnnpack"),
-        "int8": Support("native", "best with VNNI (DL Boost) instructions", "onednn"),
-        "int16x8": Support("runs", "plain kernels only: many times slower", "lesson"),
+        "float16": Support("runs", "mostly computed in float32", "ptq"),
+        "dynamic_range": Support("native", "XNNPACK", "xnnpack"),
+        "int8": Support("native", "best with VNNI (AVX-512, AVX-VNNI)", "onednn"),
+        "int16x8": Support("runs", "plain kernels: slow", "lessons"),
+        "int4": Support("runs", "dense layers fast, convolutions slow", "lessons"),
     },
     "phone CPU": {
-        "float32": Support("native", "XNNPACK, on any modern phone", "executorch"),
-        "float16": Support("native", "float16 arithmetic if asked for; else float32", "executorch"),
-        "dynamic_range": Support("native", "ranges at run time, int8 products", "xnnpack"),
-        "int8": Support("native", "dot product instructions, required from Armv8.4 on", "arm"),
-        "int16x8": Support("runs", "plain kernels only", "pixel"),
+        "float16": Support("native", "XNNPACK, where the CPU has float16", "litert"),
+        "dynamic_range": Support("native", "XNNPACK", "xnnpack"),
+        "int8": Support("native", "XNNPACK", "executorch"),
+        "int16x8": Support("runs", "XNNPACK quantizes to 8 bits only", "executorch"),
+        "int4": Support("runs", "measure it there", "lessons"),
     },
     "GPU": {
-        "float32": Support("native", "LiteRT's delegate computes in floats", "gpu"),
-        "float16": Support("native", "its natural type", "adreno"),
-        "dynamic_range": Support("runs", "weights are dequantized into its memory", "gpu8"),
-        "int8": Support("runs", "computed in floats: as fast as a float file", "delegates"),
-        "int16x8": Support("no", "every delegate fell back to plain CPU kernels", "pixel"),
+        "float16": Support("native", "storage and arithmetic", "litert"),
+        "dynamic_range": Support("runs", "LiteRT: an option of its delegate", "delegate"),
+        "int8": Support("native", "NVIDIA, from Ampere on; LiteRT: an option", "nvidia"),
+        "int16x8": Support("no", "not among the formats", "nvidia"),
+        "int4": Support("native", "NVIDIA, with float16 activations", "nvidia"),
     },
-    "NPU": {
-        "float32": Support("no", "not among the types of Hexagon; Ethos-U: integers", "hexagon"),
-        "float16": Support("runs", "some (Hexagon); not the small ones (Ethos-U)", "hexagon"),
-        "dynamic_range": Support("no", "activations have to be quantized beforehand", "vela"),
+    "phone NPU": {
+        "float16": Support("native", "Qualcomm HTP; Core ML's default", "qualcomm apple"),
+        "dynamic_range": Support("no", "not among the formats", "qualcomm"),
+        "int8": Support("native", "Qualcomm HTP", "qualcomm"),
+        "int16x8": Support("native", "Qualcomm HTP: its INT16", "qualcomm"),
+        "int4": Support("native", "Qualcomm HTP, 8-bit activations", "qualcomm"),
+    },
+    "Ethos-U": {
+        "float16": Support("no", "falls back on the CPU", "vela"),
+        "dynamic_range": Support("no", "activations must be quantized", "vela"),
         "int8": Support("native", "what it is built for", "vela"),
-        "int16x8": Support("native", "16-bit activations, layer by layer: ask yours", "ethos16"),
+        "int16x8": Support("native", "ask Vela for your operations", "vela16"),
+        "int4": Support("no", "not listed", "vela"),
     },
     "microcontroller": {
-        "float32": Support("runs", "for a prototype; few kernels are made for it", "micro_float"),
-        "float16": Support("no", "its kernels refuse float16 weights", "micro16"),
-        "dynamic_range": Support("no", "no kernels for float by int8", "micro"),
+        "float16": Support("runs", "CMSIS-NN 8, experimental, Helium", "floats"),
+        "dynamic_range": Support("no", "refused: hybrid kernels are missing", "lessons"),
         "int8": Support("native", "CMSIS-NN", "cmsis"),
         "int16x8": Support("native", "CMSIS-NN", "cmsis"),
+        "int4": Support("native", "CMSIS-NN, 8-bit activations", "cmsis"),
     },
 }
-
 
 _MARKS: dict[Level, str] = {"native": "● native", "runs": "○ runs", "no": "– no"}
 _NUMBERS = {key: number for number, key in enumerate(SOURCES, start=1)}
@@ -182,32 +169,29 @@ class Table:
     """The table of all devices and schemes, with its sources below."""
 
     def _repr_html_(self) -> str:
-        cell = "padding:.3em .6em;border-bottom:1px solid rgba(128,128,128,.5);text-align:left"
+        cell = "padding:.25em .5em;border-bottom:1px solid rgba(128,128,128,.5);text-align:left"
         head = "".join(f'<th scope="col" style="{cell}">{s}</th>' for s in ("", *SCHEMES))
         body = ""
-        for device in DEVICES:
+        for device, schemes in SUPPORT.items():
             body += f'<tr><th scope="row" style="{cell}">{device}</th>'
-            for scheme in SCHEMES:
-                s = SUPPORT[device][scheme]
-                text = f"<b>{_MARKS[s.level]}</b><br>{html.escape(s.note)} [{_NUMBERS[s.source]}]"
+            for s in (schemes[scheme] for scheme in SCHEMES):
+                text = f"<b>{_MARKS[s.level]}</b><br>{html.escape(s.note)} [{s.numbers}]"
                 body += f'<td style="{cell};vertical-align:top">{text}</td>'
             body += "</tr>"
         listed = "".join(f"<li>{_link(source)}</li>" for source in SOURCES.values())
         return (
-            f'<table style="border-collapse:collapse;color:inherit"><thead><tr>{head}</tr></thead>'
-            f'<tbody>{body}</tbody></table><ol style="font-size:.9em">{listed}</ol>'
+            f'<table style="border-collapse:collapse;color:inherit;font-size:.9em"><thead><tr>'
+            f'{head}</tr></thead><tbody>{body}</tbody></table><ol style="font-size:.8em">{listed}'
+            "</ol>"
         )
 
     def __repr__(self) -> str:
         lines = [
-            [device, scheme, _MARKS[s.level], f"{s.note} [{_NUMBERS[s.source]}]"]
+            [device, *(f"{_MARKS[schemes[s].level][0]} [{schemes[s].numbers}]" for s in SCHEMES)]
             for device, schemes in SUPPORT.items()
-            for scheme, s in schemes.items()
         ]
-        footer = [f"[{_NUMBERS[key]}] {s.title}, {s.date}" for key, s in SOURCES.items()]
-        columns = ("device", "scheme", "how", "what that means")
-        table = tabulate(lines, columns, "simple", maxcolwidths=[None, None, None, 36])
-        return "\n".join([str(table), *footer])
+        sources = [f"[{_NUMBERS[key]}] {s.title}, {s.date}" for key, s in SOURCES.items()]
+        return text_table(("", *SCHEMES), lines, [", ".join(_MARKS.values()), *sources])
 
 
 def _link(source: Source) -> str:

@@ -1,63 +1,16 @@
-"""Figures of the integer arithmetic: the path of one number, and where engines part."""
+"""Figures of lesson 20: where engines and rules part."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.patches import FancyBboxPatch
 
 from qhelpers.notebook.style import COLORS, annotated, finish, new
 
 Array = npt.NDArray[Any]
-
-
-def path(
-    matrices: Mapping[str, Array], first: Sequence[tuple[str, str]], then: Sequence[tuple[str, str]]
-) -> None:
-    """Draw how nine pixels become one byte, and how bytes become a logit.
-
-    Args:
-        matrices: title -> integers [3, 3]: pixels, weights, products.
-        first: (what is done, what it gives) from the products to the byte; six or fewer.
-        then: the same from there to the logit.
-    """
-    title = "From nine pixels to one byte, and from 2,028 bytes to a logit"
-    figure, axes = new(3, 3, title, height=5.6, height_ratios=(2.2, 1, 1))
-    for place, (name, values) in zip(axes[0], matrices.items(), strict=True):
-        annotated(place, values, "d")
-        place.set_title(name, loc="center")
-    grid = axes[0, 0].get_gridspec()
-    for row, steps in ((1, first), (2, then)):
-        for place in axes[row]:
-            place.remove()
-        _chain(figure.add_subplot(grid[row, :]), steps)
-    finish()
-
-
-def _chain(axes: Any, steps: Sequence[tuple[str, str]]) -> None:
-    """Draw a row of boxes with results, and above each what was done to get there."""
-    axes.set(xlim=(0, len(steps)), ylim=(0, 1))
-    axes.axis("off")
-    for place, (done, gives) in enumerate(steps):
-        last = place == len(steps) - 1
-        box = FancyBboxPatch(
-            (place + 0.14, 0.12),
-            *(0.72, 0.36),
-            boxstyle="round,pad=0.02,rounding_size=0.05",
-            facecolor=COLORS["int8"] if last else "#F4F4F4",
-            edgecolor=COLORS["muted"],
-        )
-        axes.add_patch(box)
-        color = "white" if last else COLORS["text"]
-        style = {"ha": "center", "va": "center", "fontsize": 10}
-        axes.text(place + 0.5, 0.3, gives, color=color, fontweight="bold", **style)
-        axes.text(place + 0.5, 0.74, done, color=COLORS["text"], **(style | {"fontsize": 9}))
-        if place:
-            arrow = {"arrowstyle": "->", "color": COLORS["muted"]}
-            axes.annotate("", (place + 0.11, 0.3), (place - 0.11, 0.3), arrowprops=arrow)
 
 
 def differing(counts: Mapping[tuple[str, str], int], total: int) -> None:

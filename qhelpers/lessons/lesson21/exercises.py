@@ -22,7 +22,6 @@ def _add_up(answer: Callable[[Any, Any, Any], Any]) -> Verdict:
     numbers, weights = (rng.normal(size=(40, 5)).astype(_F32) for _ in range(2))
     for values, factors, start in (
         (_SMALL, np.ones(3, _F32), _F32(1)),
-        (numbers[:, 0], weights[:, 0], _F32(0.3)),
         (numbers, weights, np.full(5, 0.3, _F32)),
     ):
         wanted = start

@@ -1,0 +1,34 @@
+"""Guards of lesson 08: run behind its last cell, in its namespace."""
+
+_apart = np.abs(float32.predict(images) - float_logits).max()
+assert _apart < 1e-3, "NumPy's logits are LiteRT's"
+assert baseline.value > 0.9, "the float network reads"
+_channel = by_weights["per channel"]
+assert _channel[5].value > baseline.value - 0.02, "5 bits cost less than two points"
+assert by_activations[5].value > baseline.value - 0.03, "5-bit activations cost less than three"
+assert by_weights["per tensor"][2].value < 0.6, "2 bits, one scale: broken"
+assert score(*rounded(2, 26)).value > by_weights["per tensor"][2].value, "groups help"
+_best = {name: _s[np.argmin(_r + _c)] for name, (_s, _r, _c) in curves.items()}
+assert _best["2 bits"] < 0.6 < _best["8 bits"], "the fewer the bits, the more to clip"
+for _bits in (4, 3, 2):
+    _numbers, _levels = few_bits.codebook(dense, 2**_bits)
+    _free = metrics.sqnr_db(dense, _levels[_numbers])
+    for _choose in (few_bits.by_max, mse):
+        _even = decode(*encode(dense, _bits, "tensor", _choose))
+        assert _free > metrics.sqnr_db(dense, _even), "a codebook has the smaller error"
+_left, _right = np.random.default_rng(0).choice([-1, 1], (2, 2028))
+_differ = int(np.unpackbits(np.packbits(_left > 0) ^ np.packbits(_right > 0)).sum())
+assert 2028 - 2 * _differ == _left @ _right, "XOR and counting give the dot product"
+assert np.array_equal(packed, packing.pack([1, -2, 7, -7], 4)), "the lesson packs as the helper"
+assert packing.unpack(packed, 4, 4).tolist() == [1, -2, 7, -7], "and it comes back"
+for _bits, _per, _choose in schemes.values():
+    _arrays, _ = pack_network(_bits, _per, _choose)
+    packing.save(path, _arrays, {"conv": _bits, "logits": _bits})
+    _back = packing.load(path)
+    assert all(np.array_equal(_back[_n], _a) for _n, _a in _arrays.items()), "read back exactly"
+assert "int4 weights" in int4.stored(), "4-bit weights are called so"
+_conv4, _dense4 = rounded(4)
+_ours = logits(hidden(images, _conv4, conv_bias), _dense4, dense_bias)
+assert metrics.sqnr_db(_ours, int4.predict(images)) > 25, "LiteRT computes what the file says"
+assert metrics.flips(_ours, int4.predict(images)) < 0.02 * len(images)
+assert mixed(8, 2).value > mixed(2, 2).value, "exercise 08.3: bits for the small layer pay"

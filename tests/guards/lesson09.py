@@ -1,0 +1,22 @@
+"""Guards of lesson 09: run behind its last cell, in its namespace."""
+
+assert len(set(files.values())) == len(files) >= 5, "no two files alike"
+assert set(result) == set(conversion.RECIPES), "the command wrote all five files"
+assert {"scorecard.json", "report.html"} <= {_p.name for _p in (folder / "result").iterdir()}
+_reference = models["float32"].size
+assert _reference / min(_l.size for _n, _l in models.items() if _n != "int4") > 3, "3x smaller"
+assert pareto_front(offers) == list(best), "the figure's front"
+_mine = metrics.accuracy(reference, digits.test_labels[:1000])
+_int8 = metrics.accuracy(
+    litert.LiteModel(result["int8"]).predict(unseen), digits.test_labels[:1000]
+)
+assert _mine.value > 0.8, "the example reads"
+assert _int8.value > _mine.value - 0.05, "int8 loses little"
+_bad = metrics.accuracy(found, digits.test_labels[:1000])
+assert _bad.value < _int8.value - 0.2, "exercise 09.2: the accuracy is gone"
+_good_errors = layer_errors.tensor_errors(result["float32"], result["int8"], unseen[:100])
+assert layer_errors.worst(errors).name == "input", "most noise comes in at the input"
+assert errors[0].sqnr_db < 6 < 30 < _good_errors[0].sqnr_db, "and there it is calibration"
+_steps = {_o.name for _o in litert.LiteModel(result["float32"]).operations}
+assert not {"MUL", "RELU6"} & _steps, "batch normalization and ReLU are folded"
+assert total["float32"] / total["int8"] > 6, "on the chip int8 saves more than bytes"
