@@ -245,10 +245,7 @@ def _trained(
         with progress(steps, what, show=show) as advance:
             options |= {"batch": batch, "each_step": lambda _: advance(1)}
             fit(net, digits.train_images, digits.train_labels, steps, rate, **options)
-        try:
-            paths.write_atomically(path, saved(net))
-        except OSError as error:  # a full disk, say: the weights are good all the same
-            print(f"The trained network could not be kept ({error}); next time it trains again.")
+        paths.keep(path, saved(net))
     return net.eval()
 
 

@@ -16,7 +16,7 @@ def numbers(net):
 
 def test_importing_the_package_does_not_import_pytorch():
     modules = ", ".join(
-        f"qhelpers.pytorch.{name}" for name in ("networks", "training", "static", "engines")
+        f"qhelpers.pytorch.{name}" for name in ("networks", "training", "pt2e", "engines")
     )
     code = f"import {modules}, sys; print('torch' in sys.modules)"
     result = subprocess.run(

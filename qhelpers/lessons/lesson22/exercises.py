@@ -62,7 +62,7 @@ def third_order(answer: Callable[[Array, Layer], Any], layer: Layer, totals: Arr
         return hint("The bias was truncated: round it.")
     if np.array_equal(got, _in_order(totals, zeroed, rint=np.asarray)):
         return hint("The bias was added as a float, as fbgemm does: round it first.")
-    if got.min() >= 0 and got.max() <= 255 and _in_order(totals, zeroed).min() < 0:
+    if np.array_equal(got, _in_order(totals, zeroed).clip(0, 255)):
         return hint("Nothing is clipped here: finish does that.")
     if not np.array_equal(got, np.rint(got)):
         return hint("Levels are whole numbers: round after the multiplication, as fbgemm does.")
