@@ -1,7 +1,8 @@
 """The drawing that runs through all lessons: from real weights to one number of the output.
 
-Five stages, always at the same place: weights on a number line, what is stored of them, products
-and their sum, the rescaling, the result. Each lesson colours what it changes.
+Five stages, always at the same place: weights on a number line, what is stored of them, the sum of
+the products, what is done with the sum, the result. A second row shows the activations that the
+weights meet, where a lesson does something to them. Each lesson colours what it changes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyBboxPatch
 from numpy.typing import ArrayLike
 
@@ -17,17 +19,20 @@ from qhelpers.notebook.style import COLORS, finish, new
 
 STAGES: Mapping[str, str] = {
     "weights": "real weights",
-    "stored": "what is stored",
+    "stored": "stored",
     "sum": "products, summed",
     "rescaled": "rescaled",
     "result": "result",
 }
-"""Each stage's key and its caption in the drawing."""
+"""Each stage's key and its caption in the drawing, where the caller gives no other."""
+INPUTS: Mapping[str, str] = {"inputs": "activations", "quantized": "quantized on the fly"}
+"""The same for the second row, which is drawn where there are inputs."""
 
-_LEFT = {"weights": 0.0, "stored": 2.55, "sum": 4.75, "rescaled": 6.65, "result": 8.35}
-_WIDTH = {"weights": 2.2, "stored": 1.85, "sum": 1.55, "rescaled": 1.35, "result": 1.25}
-_TOP, _BOTTOM = 1.0, 0.0
+_FIRST, _SECOND = (0.0, 2.2), (2.55, 1.85)  # left and width of a row's boxes, then of the others
+_LATER = {"sum": (4.75, 1.55), "rescaled": (6.65, 1.35), "result": (8.35, 1.25)}
+_ROW = 1.75  # from one row to the next
 _PLAIN = "#F4F4F4"
+_MIDDLE: dict[str, Any] = {"ha": "center", "va": "center"}
 
 
 def draw(
@@ -41,6 +46,10 @@ def draw(
     active: str | Sequence[str],
     title: str,
     color: str = COLORS["int8"],
+    of: int | None = None,
+    captions: Mapping[str, str] | None = None,
+    inputs: ArrayLike | None = None,
+    quantized: Sequence[str] = (),
 ) -> None:
     """Draw the path of a few weights to one number of the output.
 
@@ -50,76 +59,99 @@ def draw(
         products: the sum of all products, as text.
         rescaled: what is done with the sum, such as "x 0.0011".
         result: what comes out, such as a logit, as text.
-        types: stage (see `STAGES`) -> its type, such as {"stored": "int8", "sum": "int32"}.
-        active: the stage or the stages that the lesson changes; drawn in `color`.
+        types: stage (see `STAGES` and `INPUTS`) -> its type, such as {"stored": "int8"}.
+        active: the stage or the stages that the lesson changes, drawn in `color`; () for none.
         title: the message of the drawing.
         color: of the active stages: that of the lesson's variant in `style.COLORS`.
+        of: how many products the sum has, of which n are drawn: the captions say so.
+        captions: stage -> another caption, such as {"rescaled": "scaled, plus bias"}.
+        inputs: the activations [n] that these weights are multiplied with, as real numbers.
+        quantized: the same activations as they are multiplied, as text, n of them.
 
     Raises:
-        ValueError: an unknown stage, or another number of stored weights than of weights.
+        ValueError: an unknown stage, or other numbers of stored weights or inputs than of weights.
     """
     real = np.asarray(weights, np.float64)
+    rows = {"weights": real} if inputs is None else {"weights": real, "inputs": np.asarray(inputs)}
+    named = {**STAGES, **(INPUTS if len(rows) == 2 else {})}
     chosen = {active} if isinstance(active, str) else set(active)
-    unknown = (chosen | set(types)) - set(STAGES)
+    unknown = (chosen | set(types) | set(captions or {})) - set(named)
     if unknown:
-        raise ValueError(f"stages are {', '.join(STAGES)}; got {sorted(unknown)[0]!r}.")
+        raise ValueError(f"stages are {', '.join(named)}; got {sorted(unknown)[0]!r}.")
     if real.ndim != 1 or not 3 <= len(real) <= 5 or len(stored) != len(real):
         raise ValueError(
             "weights must be [n], n from 3 to 5, with as many stored ones; "
             f"got shape {list(real.shape)} and {len(stored)} stored."
         )
-    _, axes = new(title=title, height=2.2)
-    axes.set(xlim=(-0.1, 9.7), ylim=(-0.5, 1.4))
+    if len(rows) == 2 and not rows["inputs"].shape == real.shape == (len(quantized),):
+        raise ValueError(
+            f"{len(real)} weights meet as many inputs; got shape {list(rows['inputs'].shape)} "
+            f"and {len(quantized)} quantized."
+        )
+    if of:
+        named |= {"stored": f"stored ({len(real)} of {of:,})", "sum": f"sum of {of:,} products"}
+    named |= captions or {}
+
+    low = _ROW * (1 - len(rows))
+    _, axes = new(title=title, height=2.2 - 0.95 * low)
+    axes.set(xlim=(-0.1, 9.7), ylim=(low - 0.5, 1.4))
     axes.axis("off")
-    for stage, caption in STAGES.items():
-        _stage(axes, stage, caption, types.get(stage, ""), color if stage in chosen else None)
-    _number_line(axes, real)
+    # Both rows meet in the sum: it and what follows stand at half height.
+    places = {stage: (*place, low / 2) for stage, place in _LATER.items()}
+    places |= {"weights": (*_FIRST, 0.0), "stored": (*_SECOND, 0.0)}
+    places |= {"inputs": (*_FIRST, low), "quantized": (*_SECOND, low)}
+    for stage, caption in named.items():
+        shade = color if stage in chosen else None
+        _box(axes, places[stage], caption, types.get(stage, ""), shade)
+    arrows = [("weights", "stored"), ("stored", "sum"), ("sum", "rescaled"), ("rescaled", "result")]
+    for before, after in arrows + [("inputs", "quantized"), ("quantized", "sum")] * (low < 0):
+        (left, _, bottom), start = places[after], places[before][2]
+        ends = (left - 0.02, bottom + 0.5), (left - 0.33, start + 0.5)
+        axes.annotate("", *ends, arrowprops={"arrowstyle": "-|>", "color": COLORS["muted"]})
+    for stage, values in rows.items():
+        _number_line(axes, values, places[stage][2] + 0.5)
     texts = {"stored": "\n".join(stored), "sum": products, "rescaled": rescaled, "result": result}
-    for stage, text in texts.items():
-        ink = "white" if stage in chosen else COLORS["text"]
-        size = 9 if stage == "stored" else 11
-        middle = _LEFT[stage] + _WIDTH[stage] / 2
-        style = {"ha": "center", "va": "center", "fontsize": size, "fontweight": "bold"}
-        axes.text(middle, 0.5, text, color=ink, linespacing=1.35, **style)
+    for stage, text in (texts | {"quantized": "\n".join(quantized)}).items():
+        (left, width, bottom), size = places[stage], 9 if text.count("\n") > 1 else 11
+        where = left + width / 2, bottom + 0.5
+        axes.text(*where, text, fontsize=size, fontweight="bold", linespacing=1.35, **_MIDDLE)
     finish()
 
 
-def _stage(axes: Any, stage: str, caption: str, kind: str, color: str | None) -> None:
-    """Draw a stage's box with its caption above, its type below, and the arrow that leads to it."""
-    left, width = _LEFT[stage], _WIDTH[stage]
-    face = color or _PLAIN
-    if stage == "weights" and color:
-        face = "white"  # the number line stays readable: only the frame takes the colour
+def _box(
+    axes: Any, place: tuple[float, float, float], caption: str, kind: str, color: str | None
+) -> None:
+    """Draw a stage's box (left, width, bottom) with its caption above and its type below."""
+    left, width, bottom = place
+    # A tint, so that what stands in the box is dark on light whatever the colour.
+    tint = _PLAIN if color is None else [0.3 * part + 0.7 for part in to_rgb(color)]
     box = FancyBboxPatch(
-        (left + 0.04, _BOTTOM + 0.04),
-        *(width - 0.08, _TOP - _BOTTOM - 0.08),
+        (left + 0.04, bottom + 0.04),
+        *(width - 0.08, 0.92),
         boxstyle="round,pad=0.04,rounding_size=0.08",
-        facecolor=face,
+        facecolor=tint,
         edgecolor=color or COLORS["muted"],
         linewidth=2.5 if color else 1,
     )
     axes.add_patch(box)
-    middle = left + width / 2
-    bold = "bold" if color else "normal"
-    axes.text(middle, 1.17, caption, ha="center", fontsize=9.5, fontweight=bold)
-    axes.text(middle, -0.25, kind, ha="center", va="center", fontsize=9, color=COLORS["muted"])
-    if stage != "weights":
-        arrow = {"arrowstyle": "-|>", "color": COLORS["muted"]}
-        axes.annotate("", (left - 0.02, 0.5), (left - 0.33, 0.5), arrowprops=arrow)
+    middle, bold = left + width / 2, "bold" if color else "normal"
+    axes.text(middle, bottom + 1.17, caption, ha="center", fontsize=9.5, fontweight=bold)
+    axes.text(middle, bottom - 0.25, kind, fontsize=9, color=COLORS["muted"], **_MIDDLE)
 
 
-def _number_line(axes: Any, real: Any) -> None:
-    """Draw the weights as dots on a line from the smallest to the largest, zero marked."""
-    left, right = _LEFT["weights"] + 0.3, _LEFT["weights"] + _WIDTH["weights"] - 0.3
+def _number_line(axes: Any, real: Any, y: float) -> None:
+    """Draw numbers as dots on a line from the smallest to the largest, zero marked."""
+    left, right = _FIRST[0] + 0.3, _FIRST[0] + _FIRST[1] - 0.3
     low, high = min(float(real.min()), 0.0), max(float(real.max()), 0.0)
     span = (high - low) or 1.0
 
     def place(value: float) -> float:
         return left + (value - low) / span * (right - left)
 
-    axes.plot([left, right], [0.5, 0.5], color=COLORS["muted"], linewidth=1)
-    axes.plot([place(0)] * 2, [0.42, 0.58], color=COLORS["muted"], linewidth=1)
-    axes.text(place(0), 0.3, "0", ha="center", va="center", fontsize=8, color=COLORS["muted"])
-    axes.plot([place(v) for v in real], [0.5] * len(real), "o", color=COLORS["float32"], ms=5)
-    for value, height in ((float(real.min()), 0.7), (float(real.max()), 0.7)):
-        axes.text(place(value), height, f"{value:.3f}", ha="center", va="center", fontsize=8)
+    small: dict[str, Any] = {"fontsize": 8, **_MIDDLE}
+    axes.plot([left, right], [y, y], color=COLORS["muted"], linewidth=1)
+    axes.plot([place(0)] * 2, [y - 0.08, y + 0.08], color=COLORS["muted"], linewidth=1)
+    axes.text(place(0), y - 0.2, "0", color=COLORS["muted"], **small)
+    axes.plot([place(v) for v in real], [y] * len(real), "o", color=COLORS["float32"], ms=5)
+    for value in {float(real.min()), float(real.max())} - {0.0}:
+        axes.text(place(value), y + 0.2, f"{value:.3f}", **small)

@@ -189,10 +189,11 @@ def path(net: Mapping[str, Array], image: Array) -> None:
         products=f"{float(hidden @ net['kernel2'][:, digit]):.3f}",
         rescaled=f"{float(net['bias2'][digit]):+.3f}",
         result=f"{float(logits[digit]):.2f}",
-        types=dict.fromkeys(("weights", "stored", "sum", "rescaled", "result"), "float32"),
-        active="weights",
+        types=dict.fromkeys(journey.STAGES, "float32"),
+        active=(),
         title=f"From weights to the score of the digit {digit}: a drawing that will come back",
-        color=COLORS["float32"],
+        of=len(hidden),
+        captions={"rescaled": "plus bias", "result": "score"},
     )
 
 

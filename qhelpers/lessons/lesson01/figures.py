@@ -106,9 +106,10 @@ def path(model: keras.Model, image: NDArray[np.float32]) -> None:
         rescaled=f"{float(bias[digit]):+.3f}",
         result=f"{total + float(bias[digit]):.2f}",
         types=dict.fromkeys(journey.STAGES, "float32"),
-        active=tuple(journey.STAGES),
+        active=(),
         title=f"The baseline: float32 all the way to the logit of the digit {digit}",
-        color=style.COLORS["float32"],
+        of=len(features),
+        captions={"rescaled": "plus bias", "result": "logit"},
     )
 
 

@@ -1,4 +1,4 @@
-"""The figure of lesson 02: reading in the dark."""
+"""Figures of lesson 02: the journey of one logit, and reading in the dark."""
 
 from __future__ import annotations
 
@@ -8,9 +8,47 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qhelpers.notebook import style
+from qhelpers.notebook import journey, style
 
 Array = NDArray[Any]
+
+
+def path(
+    weights: tuple[Array, Array, float],
+    row: tuple[Array, Array, float],
+    *,
+    zero_point: float,
+    total: float,
+    bias: float,
+) -> None:
+    """Draw the course's journey for one logit of the hybrid dense layer.
+
+    Args:
+        weights: of one output: real [n], as stored [n], and their scale.
+        row: what they meet: real [n], as int8 [n], and its scale.
+        zero_point: the row's.
+        total: the sum of the products, an integer.
+        bias: the output's.
+    """
+    (real, stored, step), (met, values, scale) = weights, row
+    some = np.abs(real * met).argsort()[[-1, -9, -99, -499]]
+    journey.draw(
+        real[some],
+        [f"{q:.0f}" for q in stored[some]],
+        inputs=met[some],
+        quantized=[f"{q:.0f}" for q in values[some]],
+        products=f"{total:,.0f}",
+        rescaled=f"x {scale:.5f}\nx {step:.5f}\n{bias:+.3f}",
+        result=f"{total * scale * step + bias:.2f}",
+        types={"weights": "float32", "stored": "int8", "inputs": "float32", "sum": "int32"}
+        | {"quantized": f"int8, zero point {zero_point:.0f}", "rescaled": "float32"}
+        | {"result": "float32"},
+        active=("stored", "quantized", "sum", "rescaled"),
+        title="Dynamic range: int8 inside the layer, float32 on both sides",
+        color=style.COLORS["dynamic_range"],
+        of=len(real),
+        captions={"rescaled": "both scales, plus bias", "result": "logit"},
+    )
 
 
 def in_the_dark(light: Array, curves: Mapping[str, Sequence[float]]) -> None:
