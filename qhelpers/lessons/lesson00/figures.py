@@ -12,6 +12,8 @@ import numpy.typing as npt
 from matplotlib.patches import FancyBboxPatch
 
 from qhelpers.arithmetic import affine
+from qhelpers.lessons.lesson00 import network
+from qhelpers.lessons.lesson00.network import Net
 from qhelpers.notebook import journey
 from qhelpers.notebook.style import COLORS, finish, image, new
 
@@ -36,7 +38,7 @@ _GROUPS = (
         "further",
         "int8",
         (
-            ("07", "aware training", "learn with\nthe rounding on"),
+            ("07", "QAT", "quantization-\naware training"),
             ("08", "below 8 bits", "where it breaks,\nwhat holds it"),
             ("09", "choosing", "which one for\nwhich device"),
         ),
@@ -100,6 +102,7 @@ def number_line(
         if (integer - params.qmin) % max(1, len(levels) // 16) == 0:
             axes.text(level, -0.2, integer, ha="center", va="top", fontsize=8)
     axes.plot([0], [0], "o", color=COLORS["float32"], markersize=5)
+    axes.text(0, 0.2, f"zero point {int(params.zero_point)}", ha="center", fontsize=8)
     axes.annotate(
         "",
         (value, 0.12),
@@ -109,12 +112,14 @@ def number_line(
     axes.text(real, 0.66, f"{real:.3f}", ha="center", color=COLORS["int16x8"], fontweight="bold")
     ends = [*levels, low, high, real]
     space = 0.04 * (max(ends) - min(ends))
-    axes.set(xlim=(min(ends) - space, max(ends) + space), ylim=(-0.45, 0.95), yticks=[])
+    axes.set(xlim=(min(ends) - space, max(ends) + space), ylim=(-0.45, 0.95))
+    axes.set_yticks([-0.26], ["integers"])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(
-        f"real number (yellow: the range asked for; dot: 0.0)     "
-        f"{bits} bit{'s' * (bits > 1)}, scale = {float(params.scale):.4f}, "
-        f"zero point = {int(params.zero_point)}"
+        f"real number (yellow: the range asked for)     "
+        f"{bits} bit{'s' * (bits > 1)}, scale = {float(params.scale):.4f}"
     )
     finish()
 
@@ -165,35 +170,45 @@ def marks(kernel: Array, reach: float) -> None:
     _, axes = new(title=title, height=2.7)
     axes.hist(kernel.ravel(), 120, color=COLORS["int16x8"])
     for value in (-reach, 0.0, reach):
-        axes.axvline(value, color=COLORS["int8"], linewidth=2.5)
+        axes.axvline(value, color=COLORS["int8"], linewidth=2.5, zorder=0.6)  # behind the bars
+    largest = kernel.flat[np.abs(kernel).argmax()]
+    arrow = {"arrowstyle": "->", "color": COLORS["text"]}
+    where = {"xytext": (0.72 * largest, 0.3), "textcoords": ("data", "axes fraction")}
+    axes.annotate("the largest\nweight", (largest, 0), ha="center", arrowprops=arrow, **where)
     axes.axvspan(-reach / 2, reach / 2, color=COLORS["highlight"], alpha=0.3, zorder=0)
     axes.set(xlabel="weight of layer 1 (orange: the three marks)", ylabel="how many weights")
     finish()
 
 
-def path(net: Mapping[str, Array], image: Array) -> None:
-    """Draw how three weights of the network become one number of its output.
+def path(net: Net, rounded: Net, image: Array) -> None:
+    """Draw how three weights of the network become one number of its output in 2 bits.
 
     Args:
         net: "kernel1" [784, 32], "bias1" [32], "kernel2" [32, 10], "bias2" [10].
+        rounded: the same network; its kernels hold -scale, 0 and scale.
         image: [28, 28] float32, whose likeliest digit the number stands for.
     """
-    hidden = np.maximum(image.ravel() @ net["kernel1"] + net["bias1"], 0)
-    logits = hidden @ net["kernel2"] + net["bias2"]
-    digit = int(logits.argmax())
-    chosen = np.argsort(hidden)[-3:]
-    weights = net["kernel2"][chosen, digit]
+    real = network.forward(net, image[None])[1][0]
+    hidden, logits = (values[0] for values in network.forward(rounded, image[None]))
+    digit = int(real.argmax())
+    scale = float(np.abs(rounded["kernel2"]).max())
+    integers = np.rint(rounded["kernel2"][:, digit] / scale)
+    weights = net["kernel2"][:, digit]
+    chosen = np.argsort(weights)[[-1, -6, 0]]
+    bias = float(rounded["bias2"][digit])
     journey.draw(
-        weights,
-        [f"{weight:.3f}" for weight in weights],
-        products=f"{float(hidden @ net['kernel2'][:, digit]):.3f}",
-        rescaled=f"{float(net['bias2'][digit]):+.3f}",
+        weights[chosen],
+        [f"{integer:.0f}" for integer in integers[chosen]],
+        products=f"{float(hidden @ integers):.3f}",
+        rescaled=f"x {scale:.3f}\n{bias:+.3f}",
         result=f"{float(logits[digit]):.2f}",
-        types=dict.fromkeys(journey.STAGES, "float32"),
-        active=(),
-        title=f"From weights to the score of the digit {digit}: a drawing that will come back",
+        types={"weights": "float32", "stored": "2 bits"}
+        | dict.fromkeys(("sum", "rescaled", "result"), "float32"),
+        active="stored",
+        title=f"In 2 bits the score of the digit {digit} is {float(logits[digit]):.2f}; "
+        f"in float32 it was {float(real[digit]):.2f}",
         of=len(hidden),
-        captions={"rescaled": "plus bias", "result": "score"},
+        captions={"rescaled": "x scale, plus bias", "result": "score"},
     )
 
 
@@ -211,7 +226,7 @@ def course_map() -> None:
                 0.92,
                 0.8,
                 boxstyle="round,pad=0,rounding_size=0.06",
-                facecolor="white",
+                facecolor="#D6EAF8" if number == "00" else "white",  # you are here
                 edgecolor=COLORS[color],
                 linewidth=1.6,
             )
@@ -219,7 +234,7 @@ def course_map() -> None:
             middle = {"x": x + 0.5, "ha": "center", "va": "center"}
             axes.text(y=y + 0.68, s=number, color=COLORS["muted"], fontsize=9, **middle)
             axes.text(y=y + 0.5, s=name, fontweight="bold", fontsize=8, **middle)
-            axes.text(y=y + 0.2, s=idea, fontsize=7.5, **middle)
+            axes.text(y=y + 0.2, s=idea, fontsize=8, **middle)
     axes.text(3.2, 1.48, "more to come", color=COLORS["muted"], style="italic", va="center")
     axes.text(3.2, 0.36, "for those who want every bit", color=COLORS["muted"], va="center")
     finish()
