@@ -198,7 +198,7 @@ def trained(
     elif variant == "plain":
         train(model, digits.train_images, digits.train_labels, show=show)
     else:
-        images, _ = darken(digits.train_images[:_DARK_IMAGES])
+        images = darken(digits.train_images[:_DARK_IMAGES])
         train(model, images, digits.train_labels[: len(images)], show=show)
     return _read(keras, path, variant) if _keep(model, path) else model
 

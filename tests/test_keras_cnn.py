@@ -138,7 +138,7 @@ def test_dark_variant_has_no_biases_and_a_file_of_its_own(
     dark = keras_cnn.trained(data, "dark")
     keras_cnn.trained(data)
     assert list(keras_cnn.weights(dark)) == ["conv/kernel", "logits/kernel"]
-    assert np.array_equal(seen[0], digits.darken(data.train_images[:400])[0])
+    assert np.array_equal(seen[0], digits.darken(data.train_images[:400]))
     assert seen[1] is data.train_images
     assert len(models()) == 2
 
