@@ -27,7 +27,7 @@ def files(data: digits.Digits) -> dict[str, bytes]:
     representative = digits.representative(data.train_images, 20)
     for name, use_bias in (("plain", True), ("dark", False)):
         model = keras_cnn.build(use_bias)
-        keras_cnn.train(model, data.train_images[:256], data.train_labels[:256], 2, show=False)
+        keras_cnn.train(model, data.train_images[:256], data.train_labels[:256], 2)
         for recipe in ("int8", "int16x8", "dynamic_range"):
             made[f"{name} {recipe}"] = conversion.convert(model, recipe, representative)
     return made
