@@ -42,12 +42,8 @@ def install(new_bar: Callable[[float, str], Bar] | None) -> None:
     _new_bar = new_bar
 
 
-def _nobody_looks(step: float = 1, text: str = "") -> None:
-    """Do nothing."""
-
-
 @contextmanager
-def progress(total: float, label: str, show: bool = True) -> Iterator[Advance]:
+def progress(total: float, label: str) -> Iterator[Advance]:
     """Report how far a piece of work has come; once it has ended, also by an error, say no more.
 
     With `QHELPERS_PROGRESS=0` nothing is shown anywhere.
@@ -55,13 +51,12 @@ def progress(total: float, label: str, show: bool = True) -> Iterator[Advance]:
     Args:
         total: the sum of all steps, in any unit.
         label: what is being done, such as "Training".
-        show: False shows nothing.
 
     Yields:
         advance(step=1, text=""): moves the bar on by `step`; `text` is shown beside it.
     """
-    if _new_bar is None or not show or os.environ.get("QHELPERS_PROGRESS") == "0":
-        yield _nobody_looks
+    if _new_bar is None or os.environ.get("QHELPERS_PROGRESS") == "0":
+        yield lambda step=1, text="": None
         return
     bar = _new_bar(total, label)
     try:

@@ -101,7 +101,7 @@ def start(name: str, frameworks: Iterable[str] = ()) -> None:
     if unknown:
         raise ValueError(f"frameworks are of {', '.join(_EXTRAS)}; got {unknown[0]!r}.")
     home = paths.home()
-    if progress.in_kernel():
+    if progress.kernel() is not None:
         _send_native_stderr_to_log(name, home)
     _quiet_before_import(wanted)
     for framework in wanted:

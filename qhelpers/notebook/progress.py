@@ -45,7 +45,6 @@ class NotebookBar:
         self.done: float = 0
         self.text = ""
         self.handle: Any = None
-        self.drawn = 0.0
         self.draw()
 
     def draw(self) -> None:
@@ -83,16 +82,16 @@ def install() -> None:
     progress.install(_fitting_bar())
 
 
-def in_kernel() -> bool:
-    """Say whether this code runs in a Jupyter kernel."""
+def kernel() -> Any:
+    """Return the Jupyter kernel that this code runs in, or None."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
-    return getattr(shell, "kernel", None) is not None
+    return getattr(shell, "kernel", None)
 
 
 def _fitting_bar() -> Callable[[float, str], progress.Bar] | None:
     """Choose the bar for a kernel, for a terminal, or none."""
-    if in_kernel():
+    if kernel() is not None:
         # pytest compares every output of a cell, an empty one too.
         return None if "PYTEST_VERSION" in os.environ else NotebookBar
     stream = sys.stderr

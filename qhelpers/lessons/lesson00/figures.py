@@ -12,7 +12,7 @@ import numpy.typing as npt
 from matplotlib.patches import FancyBboxPatch
 
 from qhelpers.arithmetic import affine
-from qhelpers.notebook import journey
+from qhelpers.notebook import journey, progress
 from qhelpers.notebook.style import COLORS, finish, image, new
 
 Array = npt.NDArray[Any]
@@ -126,9 +126,11 @@ def sliders(draw: Callable[..., None], start: Mapping[str, Any]) -> None:
         draw: the function that draws.
         start: argument -> the value that its slider starts at.
     """
+    colab = "google.colab" in sys.modules
+    # Front ends allow input, and what runs notebooks without a person does not.
     if importlib.util.find_spec("ipywidgets") is None:
         print("Sliders need ipywidgets (pip install ipywidgets); the figure above stands still.")
-    elif not _somebody_is_there():
+    elif not colab and not getattr(progress.kernel(), "_allow_stdin", False):
         print("Run this cell in JupyterLab, Colab or Binder: sliders appear here.")
     else:
         import ipywidgets
@@ -142,14 +144,6 @@ def sliders(draw: Callable[..., None], start: Mapping[str, Any]) -> None:
         bits = ipywidgets.IntSlider(start["bits"], min=1, max=8, **slow)
         symmetric = ipywidgets.Checkbox(start["symmetric"], description="symmetric")
         ipywidgets.interact(draw, bits=bits, **controls, symmetric=symmetric)
-
-
-def _somebody_is_there() -> bool:
-    """Say whether a person may be in front of the notebook: front ends allow input, runners not."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    kernel = getattr(shell, "kernel", None)
-    return "google.colab" in sys.modules or bool(getattr(kernel, "_allow_stdin", False))
 
 
 def marks(kernel: Array, reach: float) -> None:

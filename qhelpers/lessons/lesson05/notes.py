@@ -100,7 +100,7 @@ def by_loudness(clips: Clips, cleaned: Floats) -> list[float]:
     return [float(10 * np.log10(signal[b].sum() / error[b].sum())) for b in bands]
 
 
-def trained(network: keras.Model, show: bool = True) -> keras.Model:
+def trained(network: keras.Model) -> keras.Model:
     """Train a network to clean clips, or take its weights from the cache; return it.
 
     The loss is the absolute error over the local level, so that quiet passages count as much as
@@ -108,7 +108,6 @@ def trained(network: keras.Model, show: bool = True) -> keras.Model:
 
     Args:
         network: [n, 2048, 1] in and out; its weights are set in place.
-        show: show a progress bar while it trains.
     """
     import keras
 
@@ -132,7 +131,7 @@ def trained(network: keras.Model, show: bool = True) -> keras.Model:
     pieces = keras.Sequential([keras.Input((_PART, 1)), *network.layers])
     falling = keras.optimizers.schedules.CosineDecay(_RATE, _EPOCHS * len(noisy) // _BATCH)
     pieces.compile(keras.optimizers.Adam(falling), loss="mae", steps_per_execution=25)
-    with progress(_EPOCHS, "Training on notes", show) as advance:
+    with progress(_EPOCHS, "Training on notes") as advance:
         bar = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: advance())
         pieces.fit(
             *(noisy, clean),
