@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qhelpers.notebook.exercises import Verdict, exercise, hint, right
+from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
 
 @exercise("05.1", expects="callable")
@@ -65,30 +65,22 @@ def what_it_can_hold(answer: float, *, scale: float) -> Verdict:
     return hint("The input's largest real value is its scale times the largest int16.")
 
 
-@exercise("05.3", expects=list)
-def choose(answer: list[Any]) -> Verdict:
-    """Check the recipes chosen for three jobs."""
-    names = ("float32", "float16", "dynamic_range", "int8", "int16x8")
-    if len(answer) != 3:
-        return hint(f"Three jobs, three names; got {len(answer)}.")
-    unknown = [name for name in answer if name not in names]
-    if unknown:
-        return hint(f"Choose of {', '.join(names)}; got {unknown[0]!r}.")
-    digits, integers, phone = answer
-    if digits in ("float32", "float16", "dynamic_range"):
-        return hint("The first device has no floating point: that file computes with floats.")
-    if digits == "int16x8":
-        return hint("The digits gained nothing from 16 bits, and they double the memory in use.")
-    if integers in ("float32", "float16", "dynamic_range"):
-        return hint("The second device has no floating point: that file computes with floats.")
-    if integers == "int8":
-        return hint("Second job: look at the quiet end of the figure once more.")
-    if phone == "float32":
-        return hint("Third job: another file has the same quality in half of the bytes.")
-    if phone == "int8":
-        return hint("Third job: int8 drowns the quiet end on a phone as well.")
-    if phone == "dynamic_range":
-        return hint("Third job: its one scale serves a whole clip. Look at its last two bands.")
-    if phone == "int16x8":
-        return hint("Third job: a CPU without 16-bit kernels runs that one slowest of all.")
-    return right("First what the device can run, then what the signal needs, then the cheapest.")
+choice(
+    "05.3",
+    ["int8", "int16x8", "float16"],
+    "First what the device can run, then what the signal needs, then the cheapest.",
+    {
+        "int16x8": "The digits gained nothing from 16 bits, and they double the memory in use.",
+        "": "The first device has no floating point: that file computes with floats.",
+    },
+    {
+        "int8": "Second job: look at the quiet end of the figure once more.",
+        "": "The second device has no floating point: that file computes with floats.",
+    },
+    {
+        "float32": "Third job: another file has the same quality in half of the bytes.",
+        "int8": "Third job: int8 drowns the quiet end on a phone as well.",
+        "dynamic_range": "Third job: its one scale serves a whole clip. See its last two bands.",
+        "int16x8": "Third job: a CPU without 16-bit kernels runs that one slowest of all.",
+    },
+)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qhelpers.arithmetic import packing
 from qhelpers.evaluation.metrics import Accuracy
-from qhelpers.notebook.exercises import Verdict, exercise, hint, right
+from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
 
 @exercise("08.1", expects="callable")
@@ -50,17 +50,16 @@ def exported(integers: NDArray[np.int8]) -> NDArray[np.uint8]:
     return packing.pack(pairs[:, ::-1], 4)
 
 
-@exercise("08.2", expects=str)
-def wrong_order(answer: str) -> Verdict:
-    """Check what the exporter did."""
-    hints = {
+choice(
+    "08.2",
+    ["halves"],
+    "Both are there, with their signs, in the wrong half of the byte.",
+    {
         "scales": "The scales are applied after reading, and the integers already differ.",
         "sign": "Look for a negative number: has it become a positive one, or has it moved?",
         "rows": "With rows in another order, hardly a number would be where it was, or one off.",
-    }
-    if answer.strip().lower() == "halves":
-        return right("Both are there, with their signs, in the wrong half of the byte.")
-    return hint(hints.get(answer.strip().lower(), f"One of {', '.join(hints)}, halves."))
+    },
+)
 
 
 _BUDGET, _SIZES, _WIDTHS = 5200, (108, 20_280), (1, 2, 4, 8)
