@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from math import ceil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,7 +125,7 @@ def train(
 def trained(
     digits: Digits, variant: str = "plain", fit: Callable[[keras.Model], object] | None = None
 ) -> keras.Model:
-    """Return the network trained on some digits, from the cache if it was trained before.
+    """Return the network trained on some digits, with weights from the cache if they are there.
 
     Args:
         digits: what to train on.
@@ -135,9 +134,6 @@ def trained(
         fit: trains the model in place, in place of `train`; what it does has to come to the same
             weights (lesson 01 shows `model.fit` that does). Not called if the cache has the model.
 
-    Returns:
-        The model, as read from its file; where no file can be kept, as trained.
-
     Raises:
         ValueError: there is no such variant.
     """
@@ -145,44 +141,54 @@ def trained(
         raise ValueError(f"variant must be one of {', '.join(VARIANTS)}; got {variant!r}.")
     made_by = paths.versions("tensorflow", "tensorflow-cpu", "keras")
     recipe = hashlib.sha256(f"{made_by} {_RECIPE}".encode()).hexdigest()[:8]
-    path = paths.home() / "models" / f"cnn-{variant}-{digits.key}-{recipe}.keras"
-    model = build(use_bias=variant == "plain")
-    if paths.read_if_there(path) is not None:
-        try:
-            return _read(path, model)
-        except Exception as error:  # whatever a damaged file makes Keras raise
-            print(f"The cached model {path.name} is damaged ({type(error).__name__}): retraining.")
-    if fit is not None:
-        fit(model)
-    elif variant == "plain":
-        train(model, digits.train_images, digits.train_labels)
-    else:
-        train(model, darken(digits.train_images[:_DARK]), digits.train_labels[:_DARK])
-    return _read(path, model) if _kept(model, path) else model
+    bias = variant == "plain"
+    model = build(bias)
 
+    def learn() -> None:
+        if fit is not None:
+            compiled = build(bias)
+            fit(compiled)
+            model.set_weights(compiled.get_weights())
+        elif variant == "plain":
+            train(model, digits.train_images, digits.train_labels)
+        else:
+            train(model, darken(digits.train_images[:_DARK]), digits.train_labels[:_DARK])
 
-def _kept(model: Any, path: Path) -> bool:
-    """Write a model to the cache; say whether it is there. A full disk loses no training."""
-    try:
-        with tempfile.TemporaryDirectory(prefix="qhelpers-") as folder:
-            model.save(Path(folder) / path.name)
-            content = (Path(folder) / path.name).read_bytes()
-    except OSError as error:
-        paths.not_kept(path, error)
-        return False
-    return paths.keep(path, content)
-
-
-def _read(path: Path, wanted: Any) -> Any:
-    """Load a cached model, and check that it is such a network as `wanted`."""
-    model = _keras().models.load_model(path, compile=False, safe_mode=True)
-    found = weights(model)
-    shapes = {name: array.shape for name, array in weights(wanted).items()}
-    if {name: array.shape for name, array in found.items()} != shapes:
-        raise ValueError("it holds another network")
-    if not all(np.isfinite(array).all() for array in found.values()):
-        raise ValueError("it holds weights that are not numbers")
+    learn_once(model, f"cnn-{variant}-{digits.key}-{recipe}", learn)
     return model
+
+
+def learn_once(model: keras.Model, name: str, learn: Callable[[], None]) -> None:
+    """Set a model's weights from the cache, or learn them and put them there.
+
+    Args:
+        model: any Keras model that is built.
+        name: of the file, for a key of all that the weights depend on.
+        learn: trains the model in place.
+    """
+    path = paths.home() / "models" / f"{name}.npz"
+    content = paths.read_if_there(path)
+    if content is not None:
+        try:
+            model.set_weights(_checked(content, model))
+            return
+        except Exception as error:  # whatever a damaged file makes NumPy raise
+            print(f"The cached model {path.name} is damaged ({type(error).__name__}): retraining.")
+    learn()
+    stream = io.BytesIO()
+    np.savez(stream, *model.get_weights())
+    paths.keep(path, stream.getvalue())
+
+
+def _checked(content: bytes, model: Any) -> list[NDArray[Any]]:
+    """Read the weights of a file, whose checksums NumPy compares, and see that they fit."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as kept:
+        found = [kept[name] for name in kept.files]
+    if [array.shape for array in found] != [array.shape for array in model.get_weights()]:
+        raise ValueError("it holds another network")
+    if not all(np.isfinite(array).all() for array in found):
+        raise ValueError("it holds weights that are not numbers")
+    return found
 
 
 def weights(model: keras.Model) -> dict[str, NDArray[np.float32]]:

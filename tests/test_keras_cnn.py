@@ -93,7 +93,7 @@ def test_trained_network_reads_the_digits(
     assert capfd.readouterr() == ("", "")
     outputs = logits(model, digits.to_float(data.test_images))
     assert (outputs.argmax(1) == data.test_labels).mean() >= 0.95
-    assert [path.suffix for path in models()] == [".keras"]
+    assert [path.suffix for path in models()] == [".npz"]
     monkeypatch.setattr(keras_cnn, "train", None)  # calling it would raise
     assert equal(keras_cnn.trained(data), model)
 
@@ -137,12 +137,11 @@ def test_damaged_file_is_reported_and_replaced(
     good = keras_cnn.trained(data)
     (path,) = models()
     content = bytearray(path.read_bytes())
+    arrays = good.get_weights()
     if damage == "other":
-        keras_cnn.build(use_bias=False).save(path)
+        np.savez(path, *arrays[:2])
     elif damage == "nan":
-        model = keras_cnn.build()
-        model.set_weights([array * np.nan for array in model.get_weights()])
-        model.save(path)
+        np.savez(path, *(array * np.nan for array in arrays))
     else:
         content[len(content) // 2] ^= 1
         damaged = {"truncated": content[:-100], "empty": b"", "garbage": b"no model"}
