@@ -28,11 +28,9 @@ def one_number(
         return hint("Return two things: the sum, and the number after rescaling.")
     total, number = found
     exact = int((patch.astype(np.int64) * kernel).sum())
-    if np.ndim(total) != 0 or int(total) != exact:
-        if np.ndim(total) == 0 and int(total) == int((patch * kernel).sum()):
-            return hint("int16 times int8 stays int16 in NumPy and wraps: widen to int64 first.")
-        if np.ndim(total) == 0 and int(total) == int((patch.astype(np.int16) * kernel).sum()):
-            return hint("int16 times int8 stays int16 in NumPy and wraps: widen to int64 first.")
+    if np.ndim(total) == 0 and total != exact and total == (patch * kernel).sum():
+        return hint("int16 times int8 stays int16 in NumPy and wraps: widen to int64 first.")
+    if np.ndim(total) != 0 or total != exact:
         return hint("The sum is not right: each input times its weight, all 144 products added.")
     if number == exact * multiplier and number != int(number):
         return hint("That is still a real number: an int16 is whole, so round it.")
@@ -49,19 +47,18 @@ def one_number(
 @exercise("05.2", expects=float)
 def what_it_can_hold(answer: float, *, scale: float) -> Verdict:
     """Check the largest input that the suspect file can represent."""
-    largest = 32_767 * scale
-    if np.isclose(answer, largest, rtol=0.02):
-        return right(
-            "Whatever is louder is clipped: the clips that calibrated it were all that quiet."
-        )
-    if np.isclose(answer, scale, rtol=0.02):
-        return hint("That is the scale: one step. How far do 32,767 steps reach?")
-    if np.isclose(answer, 127 * scale, rtol=0.02) or np.isclose(answer, 255 * scale, rtol=0.02):
-        return hint("That is for 8 bits. The input's type here is int16.")
-    if np.isclose(answer, 65_535 * scale, rtol=0.02):
-        return hint("int16 has a sign: the largest positive one is half of that.")
-    if np.isclose(answer, 1, rtol=0.05):
-        return hint("That is how loud the clips are. What reaches the network? Read the scale.")
+    if np.isclose(answer, 32_767 * scale, rtol=0.02):
+        return right("Whatever is louder is clipped: the clips that calibrated it were that quiet.")
+    wrong = {
+        scale: "That is the scale: one step. How far do 32,767 steps reach?",
+        127 * scale: "That is for 8 bits. The input's type here is int16.",
+        255 * scale: "That is for 8 bits. The input's type here is int16.",
+        65_535 * scale: "int16 has a sign: the largest positive one is half of that.",
+        1.0: "That is how loud the clips are. What reaches the network? Read the scale.",
+    }
+    for value, why in wrong.items():
+        if np.isclose(answer, value, rtol=0.02):
+            return hint(why)
     return hint("The input's largest real value is its scale times the largest int16.")
 
 
