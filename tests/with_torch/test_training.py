@@ -72,7 +72,6 @@ def test_logits_in_batches(few, batch):
     with torch.no_grad():
         expected = net(training.to_tensor(images)).numpy()
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-6)
-    assert training.logits(net, images[:0]).shape == (0, 10)
 
 
 def test_saved_is_the_file(tmp_path):
