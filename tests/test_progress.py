@@ -42,10 +42,10 @@ def test_nothing_is_shown_before_a_bar_is_installed(monkeypatch: pytest.MonkeyPa
 def test_the_command_line_and_a_lesson_install_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
     assert main.main(["address", "not an address"]) == 1
-    assert reports._new_bar is module.TerminalBar
+    assert reports._bar is module.terminal_bar
     reports.install(None)
     lesson.start("00_start_here")
-    assert reports._new_bar is module.TerminalBar
+    assert reports._bar is module.terminal_bar
 
 
 def test_shows_nothing_where_stderr_is_no_terminal(
@@ -91,7 +91,7 @@ class Screen:
         self.shown: list[dict[str, str]] = []
         monkeypatch.setattr(display, "display", self.display)
         monkeypatch.delattr(display, "clear_output")
-        reports.install(module.NotebookBar)
+        reports.install(module.notebook_bar)
 
     def display(self, data: dict[str, str], **_: Any) -> Screen:
         self.shown.append(data)
@@ -203,4 +203,4 @@ def test_kernel_of_a_test_shows_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_VERSION", "8")
     assert module._fitting_bar() is None
     monkeypatch.delenv("PYTEST_VERSION")
-    assert module._fitting_bar() is module.NotebookBar
+    assert module._fitting_bar() is module.notebook_bar

@@ -61,10 +61,11 @@ def choose() -> str:
     """
     import torch
 
-    for name in supported():
-        torch.backends.quantized.engine = name
-        return name
-    raise RuntimeError("this build of PyTorch has no engine for 8-bit layers.")
+    found = supported()
+    if not found:
+        raise RuntimeError("this build of PyTorch has no engine for 8-bit layers.")
+    torch.backends.quantized.engine = found[0]
+    return found[0]
 
 
 @contextlib.contextmanager
