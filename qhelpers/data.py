@@ -35,7 +35,6 @@ PROBE_SECONDS = 8.0
 """After so long without an answer from a mirror there is no network."""
 DOWNLOAD_SECONDS = 60.0
 """A download that takes longer in all is given up."""
-_SILENCE_SECONDS = 6.0  # a mirror that is silent for so long is left for the next one
 
 FILES = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -43,7 +42,7 @@ FILES = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-"""MNIST's files and the SHA-256 of their content, unpacked; the last one is the smallest."""
+"""MNIST's files and the SHA-256 of their content, unpacked."""
 _PACKED_BYTES = 11_594_722  # of all four, packed with gzip as the mirrors have them
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -83,12 +82,10 @@ def load(quiet: bool = False) -> Digits:
     Args:
         quiet: print no line about the source.
 
-    Returns:
-        The digits.
-
     Raises:
         FileNotFoundError: `QHELPERS_DATA_DIR` names no folder, or a file is missing in it.
-        ValueError: a file in it is damaged; the message names the file and its checksums.
+        PermissionError: a file in it cannot be read.
+        ValueError: a file in it is damaged; the message names the file and its checksum.
     """
     chosen = os.environ.get("QHELPERS_DATA_DIR")
     if chosen:
@@ -107,13 +104,10 @@ def _digits(name: str, arrays: list[Bytes], origin: str) -> Digits:
         content.update(f"{array.shape}".encode())
         content.update(np.ascontiguousarray(array).data)
         array.flags.writeable = False
-    train_images, train_labels, test_images, test_labels = arrays
     title = {"mnist": "MNIST", "builtin": "scikit-learn's digits"}[name]
-    source = (
-        f"{title}, {len(train_images):,} training and {len(test_images):,} test images ({origin})"
-    )
-    key = content.hexdigest()[:12]
-    return Digits(name, source, train_images, train_labels, test_images, test_labels, key)
+    train, train_labels, test, test_labels = arrays
+    source = f"{title}, {len(train):,} training and {len(test):,} test images ({origin})"
+    return Digits(name, source, train, train_labels, test, test_labels, content.hexdigest()[:12])
 
 
 def _resolved(chosen: str) -> Path:
@@ -130,10 +124,8 @@ def _resolved(chosen: str) -> Path:
 
 def _from_folder(folder: Path) -> list[Bytes]:
     """Read the four files, packed or not, from the folder that the user named."""
-    where, advice = (
-        f"QHELPERS_DATA_DIR is {folder}",
-        "Put the files there, or unset QHELPERS_DATA_DIR.",
-    )
+    where = f"QHELPERS_DATA_DIR is {folder}"
+    advice = "Put the files there, or unset QHELPERS_DATA_DIR."
     if not folder.is_dir():
         raise FileNotFoundError(f"{where}, but there is no such folder. {advice}")
     arrays = []
@@ -144,8 +136,8 @@ def _from_folder(folder: Path) -> list[Bytes]:
         try:
             arrays.append(_unpacked(path.read_bytes(), name, path))
         except PermissionError as error:
-            advice = "Ask its owner for: chmod a+r"
-            raise PermissionError(f"{path} is there and cannot be read. {advice}") from error
+            refused = f"{path} is there and cannot be read. Ask its owner for: chmod a+r"
+            raise PermissionError(refused) from error
     return arrays
 
 
@@ -226,7 +218,7 @@ def _download(missing: list[str]) -> dict[str, Bytes]:
     parts: queue.SimpleQueue[int | tuple[str, bytes]] = queue.SimpleQueue()
 
     def ask(mirror: str) -> None:
-        answers.put((mirror, _fetched([*FILES][-1], [mirror])))
+        answers.put((mirror, _fetched("t10k-labels-idx1-ubyte", [mirror])))
 
     def fetch_all(mirrors: list[str]) -> None:
         for name in missing:
@@ -274,7 +266,8 @@ def _fetched(name: str, mirrors: list[str], count: Callable[[int], None] | None 
     """Return a file from the first mirror that sends it whole; nothing where none does."""
     import pooch
 
-    download = pooch.HTTPDownloader(chunk_size=1 << 14, timeout=_SILENCE_SECONDS)
+    # A mirror that is silent for six seconds is left for the next one.
+    download = pooch.HTTPDownloader(chunk_size=1 << 14, timeout=6)
     for mirror in mirrors:
         stream = _Counted(count)
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import subprocess
 import threading
 import time
@@ -14,8 +13,6 @@ from typing import Any
 
 from qhelpers import paths
 from qhelpers.progress import progress
-
-CLAIM_HELD = "✓ "
 
 
 @dataclass(frozen=True)
@@ -143,7 +140,7 @@ def execute(notebook: Any, folder: Path, label: str) -> tuple[str | None, int]:
 def count_claims(notebook: Any) -> int:
     """Return how many claims held in an executed notebook."""
     return sum(
-        line.startswith(CLAIM_HELD)
+        line.startswith("✓ ")
         for cell in notebook.cells
         for output in cell.get("outputs", [])
         if output.output_type == "stream"
@@ -168,25 +165,20 @@ def run_one(path: Path, out: Path) -> Result:
 def write_index(results: Sequence[Result], scorecard_html: str, out: Path) -> Path:
     """Write `index.html`, which links the pages in `out` and shows the scorecard's table."""
     rows = "\n".join(
-        f'<li><a href="{html.escape(result.page.name)}">{html.escape(result.name)}</a>'
-        f" ({result.seconds:.0f} s, {result.claims} claims held)</li>"
-        for result in results
+        f'<li><a href="{r.page.name}">{r.name}</a> ({r.seconds:.0f} s, {r.claims} claims held)</li>'
+        for r in results
     )
+    title = "Quantization, byte for byte"
     page = (
-        "<!DOCTYPE html><html lang='en'><meta charset='utf-8'>"
-        "<title>Quantization, byte for byte</title>"
+        f"<!DOCTYPE html><html lang='en'><meta charset='utf-8'><title>{title}</title>"
         "<body style='font-family: sans-serif; max-width: 60rem; margin: 2rem auto'>"
-        f"<h1>Quantization, byte for byte</h1><ol start='0'>{rows}</ol>{scorecard_html}"
+        f"<h1>{title}</h1><ol start='0'>{rows}</ol>{scorecard_html}"
     )
     return paths.write_atomically(out / "index.html", page.encode())
 
 
 def run(numbers: Sequence[str] = ()) -> bool:
-    """Run notebooks in order and report on the terminal; say whether all ran without an error.
-
-    Args:
-        numbers: which ones, such as "02"; none means all.
-    """
+    """Run notebooks, such as "02", or all, and report; say whether all ran without an error."""
     from qhelpers import data
     from qhelpers.evaluation import scorecard
 
