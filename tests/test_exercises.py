@@ -16,7 +16,6 @@ from qhelpers.notebook.exercises import (
     exercise,
     hint,
     right,
-    unanswered,
     verdict,
 )
 
@@ -68,12 +67,11 @@ def test_right_and_wrong_answers(capsys):
     assert verdict("97.2", 255, bits=8).correct is False
 
 
-def test_a_check_can_find_a_function_untouched(capsys):
-    @exercise("97.1", expects="callable")
-    def _(answer):
-        return unanswered() if answer(1) is None else right("")
-
-    assert said(capsys, "97.1", lambda x: None) == f"○ 97.1 {NUDGE}\n"
+@pytest.mark.parametrize("nothing", [None, ...])
+def test_a_function_that_returns_nothing_is_said_so(nothing):
+    calling()
+    found = verdict("97.1", lambda x: nothing)
+    assert found == hint("Your function returns nothing yet: add return.")
 
 
 # types

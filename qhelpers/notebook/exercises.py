@@ -6,6 +6,7 @@ by name when one is asked for: so this module can stand below the lessons.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import re
@@ -53,18 +54,14 @@ def hint(text: str) -> Verdict:
     return Verdict(False, text)
 
 
-def unanswered() -> Verdict:
-    """Return the verdict of a cell that is as it was: a function whose body is still `...`."""
-    return Verdict(None, "Your turn: replace the ... and run this cell again.")
-
-
 def exercise(number: str, expects: Expected) -> Callable[[_Check], _Check]:
     """Register a function `(answer, **context) -> Verdict` as the check of an exercise.
 
     Args:
         number: lesson and exercise, such as "03.1".
         expects: int, float, bool, str, list, np.ndarray or "callable": what an answer has to be.
-            The check gets the answer converted to it.
+            The check gets the answer converted to it; a function that returns None or `...` ends
+            its check with a hint.
     """
 
     def register(function: _Check) -> _Check:
@@ -129,7 +126,7 @@ def verdict(number: str, answer: object, /, **context: Any) -> Verdict:
     except TypeError as error:
         raise ExerciseError(f"the check of exercise {number}: {error}.") from None
     if answer is ... or (isinstance(answer, (list, tuple)) and any(a is ... for a in answer)):
-        return unanswered()
+        return Verdict(None, "Your turn: replace the ... and run this cell again.")
     try:
         converted = _convert(answer, expects)
     except Exception:  # an object's own conversion may raise whatever it likes
@@ -137,12 +134,31 @@ def verdict(number: str, answer: object, /, **context: Any) -> Verdict:
     if converted is None:
         return hint(f"Expected {_NAMES[expects]}; got {_shown(answer)} ({type(answer).__name__}).")
     try:
-        return task(converted, **context)
+        return task(_returning(converted) if expects == "callable" else converted, **context)
+    except _NothingReturnedError:
+        return hint("Your function returns nothing yet: add return.")
     # SystemExit: an answer that calls exit() must not end the notebook.
     except (Exception, SystemExit) as error:
         who = "Your function" if expects == "callable" else "The check of your answer"
         message = str(error)
         return hint(f"{who} raised {type(error).__name__}{': ' if message else ''}{message}")
+
+
+class _NothingReturnedError(Exception):
+    pass
+
+
+def _returning(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a reader's function so that it returns something or raises."""
+
+    @functools.wraps(function)
+    def called(*arguments: Any, **options: Any) -> Any:
+        result = function(*arguments, **options)
+        if result is None or result is ...:
+            raise _NothingReturnedError
+        return result
+
+    return called
 
 
 def _find(number: str) -> tuple[Callable[..., Verdict], Expected]:

@@ -22,8 +22,6 @@ def scale_and_zero_point(answer: Callable[[float, float], Any]) -> Verdict:
     """Hold a function `(low, high) -> (scale, zero_point)` against `affine.choose`."""
     for low, high in _RANGES:
         found = answer(low, high)
-        if found is ... or found is None:
-            return hint("The function returns nothing yet: return (scale, zero_point).")
         if not isinstance(found, (tuple, list)) or len(found) != 2:
             return hint(f"Return two numbers, (scale, zero_point); got {found!r}.")
         wanted = affine.choose(low, high)

@@ -33,8 +33,6 @@ def pareto_front(offers: Offers) -> list[str]:
 def front(answer: Callable[[Offers], Any]) -> Verdict:
     """Check a function that returns the names on the Pareto front."""
     found = answer(dict(_OFFERS))
-    if found is ... or found is None:
-        return hint("The function returns nothing yet: return a list of names.")
     given = set(found)
     if given == set(_OFFERS):
         return hint("It returns all. Leave out what another one beats: no larger, no less right.")
