@@ -1,11 +1,9 @@
-"""Which kind of device computes which scheme: `hardware.json`, with sources, as a table."""
+"""Which kind of device computes which scheme: each entry with its source and its date."""
 
 from __future__ import annotations
 
 import html
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from qhelpers.evaluation.scorecard import text_table
@@ -44,12 +42,125 @@ class Support:
         return ", ".join(str(_NUMBERS[key]) for key in self.source.split())
 
 
-_TABLE = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
-SOURCES: dict[str, Source] = {key: Source(*source) for key, source in _TABLE["sources"].items()}
-SUPPORT: dict[str, dict[str, Support]] = {
-    device: {scheme: Support(*found) for scheme, found in schemes.items()}
-    for device, schemes in _TABLE["support"].items()
+SOURCES: dict[str, Source] = {
+    "litert": Source(
+        "Google, LiteRT 2.2.0 release notes",
+        "Aug 2026",
+        "https://developers.google.com/edge/litert/releases/2.2.0",
+    ),
+    "ptq": Source(
+        "Google, LiteRT: Post-training quantization",
+        "read Nov 2026",
+        "https://developers.google.com/edge/litert/conversion/tensorflow/quantization/"
+        "post_training_quantization",
+    ),
+    "xnnpack": Source(
+        "A. Kelly, Faster dynamically quantized inference with XNNPack, TensorFlow blog",
+        "9 Apr 2024",
+        "https://blog.tensorflow.org/2024/04/"
+        "faster-dynamically-quantized-inference-with-xnnpack.html",
+    ),
+    "executorch": Source(
+        "PyTorch, ExecuTorch: XNNPACK backend",
+        "read Nov 2026",
+        "https://docs.pytorch.org/executorch/stable/backends-xnnpack.html",
+    ),
+    "onednn": Source(
+        "Intel, oneDNN 2025.1: CPU instruction sets",
+        "2025",
+        "https://intel.com/content/www/us/en/docs/onednn/developer-guide-reference/2025-1/"
+        "enum-dnnl-cpu-isa.html",
+    ),
+    "delegate": Source(
+        "Google, LiteRT API: GpuDelegateFactory.Options",
+        "read Nov 2026",
+        "https://developers.google.com/edge/api/tflite/java/org/tensorflow/lite/gpu/"
+        "GpuDelegateFactory.Options",
+    ),
+    "nvidia": Source(
+        "NVIDIA, Model Optimizer: Support Matrix",
+        "read Nov 2026",
+        "https://nvidia.github.io/Model-Optimizer/guides/0_support_matrix.html",
+    ),
+    "qualcomm": Source(
+        "Qualcomm, AI hardware cores/accelerators",
+        "read Nov 2026",
+        "https://developer.qualcomm.com/hardware/qualcomm-innovators-development-kit/"
+        "ai-resources-overview/ai-hardware-cores-accelerators",
+    ),
+    "apple": Source(
+        "Apple, Core ML Tools: Typed Execution",
+        "read Nov 2026",
+        "https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",
+    ),
+    "vela": Source(
+        "Arm, Vela compiler for Ethos-U (5.1 and later)",
+        "read Nov 2026",
+        "https://arm-software.github.io/CMSIS-Ethos-U/main/vela/index.html",
+    ),
+    "vela16": Source(
+        "Arm, ethos-u-vela 3.5.0: operators in 8 bits or signed 16 bits",
+        "2022",
+        "https://arm-software.github.io/CMSIS-Ethos-U/main/vela/index.html",
+    ),
+    "cmsis": Source(
+        "Arm, CMSIS-NN: README and revision history (int4 kernels since 6.0.0)",
+        "Aug 2026",
+        "https://github.com/ARM-software/CMSIS-NN",
+    ),
+    "floats": Source(
+        "Arm, CMSIS-NN 8.0.0: release notes",
+        "21 Aug 2026",
+        "https://github.com/ARM-software/CMSIS-NN/releases/tag/v8.0.0",
+    ),
+    "lessons": Source("This course: measured in lessons 02, 05 and 08", "your machine", ""),
 }
+
+SUPPORT: dict[str, dict[str, Support]] = {
+    "desktop CPU": {
+        "float16": Support("runs", "mostly computed in float32", "ptq"),
+        "dynamic_range": Support("native", "XNNPACK", "xnnpack"),
+        "int8": Support("native", "best with VNNI (AVX-512, AVX-VNNI)", "onednn"),
+        "int16x8": Support("runs", "plain kernels: slow", "lessons"),
+        "int4": Support("runs", "dense layers fast, convolutions slow", "lessons"),
+    },
+    "phone CPU": {
+        "float16": Support("native", "XNNPACK, where the CPU has float16", "litert"),
+        "dynamic_range": Support("native", "XNNPACK", "xnnpack"),
+        "int8": Support("native", "XNNPACK", "executorch"),
+        "int16x8": Support("runs", "XNNPACK quantizes to 8 bits only", "executorch"),
+        "int4": Support("runs", "measure it there", "lessons"),
+    },
+    "GPU": {
+        "float16": Support("native", "storage and arithmetic", "litert"),
+        "dynamic_range": Support("runs", "LiteRT: an option of its delegate", "delegate"),
+        "int8": Support("native", "NVIDIA, from Ampere on; LiteRT: an option", "nvidia"),
+        "int16x8": Support("no", "not among the formats", "nvidia"),
+        "int4": Support("native", "NVIDIA, with float16 activations", "nvidia"),
+    },
+    "phone NPU": {
+        "float16": Support("native", "Qualcomm HTP; Core ML's default", "qualcomm apple"),
+        "dynamic_range": Support("no", "not among the formats", "qualcomm"),
+        "int8": Support("native", "Qualcomm HTP", "qualcomm"),
+        "int16x8": Support("native", "Qualcomm HTP: its INT16", "qualcomm"),
+        "int4": Support("native", "Qualcomm HTP, 8-bit activations", "qualcomm"),
+    },
+    "Ethos-U": {
+        "float16": Support("no", "falls back on the CPU", "vela"),
+        "dynamic_range": Support("no", "activations must be quantized", "vela"),
+        "int8": Support("native", "what it is built for", "vela"),
+        "int16x8": Support("native", "ask Vela for your operations", "vela16"),
+        "int4": Support("no", "not listed", "vela"),
+    },
+    "microcontroller": {
+        "float16": Support("runs", "CMSIS-NN 8, experimental, Helium", "floats"),
+        "dynamic_range": Support("no", "refused: hybrid kernels are missing", "lessons"),
+        "int8": Support("native", "CMSIS-NN", "cmsis"),
+        "int16x8": Support("native", "CMSIS-NN", "cmsis"),
+        "int4": Support("native", "CMSIS-NN, 8-bit activations", "cmsis"),
+    },
+}
+
 _MARKS: dict[Level, str] = {"native": "● native", "runs": "○ runs", "no": "– no"}
 _NUMBERS = {key: number for number, key in enumerate(SOURCES, start=1)}
 
