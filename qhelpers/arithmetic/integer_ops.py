@@ -4,6 +4,9 @@ Sums of products are whole numbers. BLAS computes them in floating point and is 
 as long as no partial sum can leave the range in which the type holds every whole number: 2**24 for
 float32, 2**53 for float64. `exact_type` picks the type from the weights at hand, by a bound that
 holds for any input and for any order of summation, fused multiply-add included.
+
+Pairs are (down, across). Images are [n, height, width, channels]; padding is "VALID" or "SAME",
+another is a ValueError, and so are images that are smaller than a window.
 """
 
 from __future__ import annotations
@@ -23,15 +26,8 @@ ScaleAndZero = tuple[Any, int]  # float32, zero point
 def largest_sum(weights: Array, bias: Array | None, zero_point: Any, dtype: Any) -> int:
     """Return a bound on the size of every sum and partial sum that a layer can meet.
 
-    Args:
-        weights: integers, [channels, ...].
-        bias: integers, [channels]; or None.
-        zero_point: of the input; an array where rows have their own.
-        dtype: of the input, int8 or int16.
-
-    Returns:
-        The largest of: the weights' absolute values of one channel, added up, times the largest
-        distance of an input from its zero point, plus the bias.
+    It is the largest of: the weights' absolute values of one channel, added up, times the largest
+    distance of an input of `dtype` from its zero point, plus the bias.
     """
     limits = np.iinfo(dtype)
     distance = max(limits.max - int(np.min(zero_point)), int(np.max(zero_point)) - limits.min)
@@ -86,19 +82,18 @@ def sums_of_convolution(
     """Sum the products of a convolution: the images' patches as columns, then one matrix product.
 
     Args:
-        images: int8 or int16 [n, height, width, depth].
-        kernels: int8 [channels, kernel height, kernel width, depth], symmetric.
+        images: int8 or int16.
+        kernels: int8 [channels, height, width, the images' channels], symmetric.
         bias: int32 or int64 [channels]; or None.
         zero_point: of the images; what lies outside them counts as this value, the real 0.
-        stride: (down, across).
-        padding: "VALID" or "SAME".
-        dilation: (down, across).
+        stride: of the windows.
+        padding: of the images.
+        dilation: of the windows.
 
     Returns:
         [channels, n, height, width] of the output: whole numbers in a float type, exactly.
 
     Raises:
-        ValueError: an unknown padding; or images smaller than the kernel.
         OverflowError: a sum of an int8 layer does not fit int32.
     """
     bound = largest_sum(kernels, bias, zero_point, images.dtype)
@@ -115,20 +110,10 @@ def sums_of_convolution(
 def patches(
     images: Array, size: Pair, stride: Pair, padding: str, dilation: Pair
 ) -> tuple[Array, tuple[int, ...]]:
-    """Return what each place of a convolution's kernel meets, one column for each output pixel.
-
-    Args:
-        images: [n, height, width, depth]; outside them is 0.
-        size: (down, across), of the kernel.
-        stride: (down, across).
-        padding: "VALID" or "SAME".
-        dilation: (down, across).
+    """Return what a convolution's kernel of `size` meets, one column for each output pixel.
 
     Returns:
-        [size down * size across * depth, pixels], and the pixels' (n, height, width).
-
-    Raises:
-        ValueError: an unknown padding; or images smaller than the kernel.
+        [size down * size across * channels, pixels], and the pixels' (n, height, width).
     """
     taps = windows(images, size, stride, padding, dilation, outside=0)
     shape = taps[0][0].shape
@@ -183,17 +168,7 @@ def requantize(
 
 
 def max_pool(images: Array, size: Pair, stride: Pair, padding: str = "VALID") -> Array:
-    """Take the largest value of each window; nothing is rescaled, since order is kept.
-
-    Args:
-        images: int8 or int16, or whole numbers in a float type, [n, height, width, channels].
-        size: (down, across).
-        stride: (down, across).
-        padding: "VALID" or "SAME"; what lies outside is never the largest.
-
-    Returns:
-        [n, height, width, channels] of the output.
-    """
+    """Take the largest value of each window; nothing is rescaled, since order is kept."""
     outside = -np.inf if images.dtype.kind == "f" else np.iinfo(images.dtype).min
     # First down, then across: fewer comparisons, and whole rows of numbers in the first.
     for k, s in (((size[0], 1), (stride[0], 1)), ((1, size[1]), (1, stride[1]))):
@@ -223,13 +198,14 @@ def add_by_kernels(
     """
     left = 15 if first.dtype == np.int16 else 20
     twice_largest = 2 * np.float64(max(a[0], b[0]))
-    total: Any = 0
-    for values, (scale, zero_point) in ((first, a), (second, b)):
-        ratio = quantized_multiplier(np.float64(scale) / twice_largest)
-        shifted = (values.astype(np.int64) - zero_point) << left
-        total = total + multiply_by_quantized(shifted, *ratio)
+
+    def scaled(values: Array, place: ScaleAndZero) -> Array:
+        ratio = quantized_multiplier(np.float64(place[0]) / twice_largest)
+        return multiply_by_quantized((values.astype(np.int64) - place[1]) << left, *ratio)
+
+    total = scaled(first, a) + scaled(second, b)
     ratio = quantized_multiplier(twice_largest / (np.float64(1 << left) * np.float64(output[0])))
-    return multiply_by_quantized(np.asarray(total), *ratio) + output[1]
+    return multiply_by_quantized(total, *ratio) + output[1]
 
 
 def add_by_xnnpack(
@@ -249,13 +225,10 @@ def add_by_xnnpack(
         raise ValueError(f"XNNPACK adds with ratios of scales from 2**-10 to 2**8; got {ratios}.")
     shift = 20 - int(np.frexp(ratios.max())[1] - 1)
     multipliers = np.rint(np.ldexp(ratios, shift)).astype(np.int64)
-    total: Any = 1 << (shift - 1)
-    for values, multiplier, (_, zero_point) in (
-        (first, multipliers[0], a),
-        (second, multipliers[1], b),
-    ):
-        total = total + (values.astype(np.int64) - zero_point) * multiplier
-    return np.clip(np.asarray(total) >> shift, -(2**15), 2**15 - 1) + output[1]
+    left = (first.astype(np.int64) - a[1]) * multipliers[0]
+    right = (second.astype(np.int64) - b[1]) * multipliers[1]
+    total: Array = (left + right + (1 << (shift - 1))) >> shift
+    return np.clip(total, -(2**15), 2**15 - 1) + output[1]
 
 
 def windows(
@@ -263,19 +236,8 @@ def windows(
 ) -> list[list[Array]]:
     """Return, for each place in a window, the pixels that all windows have there.
 
-    Args:
-        images: [n, height, width, channels].
-        size: (down, across).
-        stride: (down, across).
-        padding: "VALID" or "SAME".
-        dilation: (down, across).
-        outside: the value outside the images.
-
-    Returns:
-        [size down][size across] arrays of [n, height, width, channels] of the output.
-
-    Raises:
-        ValueError: an unknown padding; or images smaller than a window.
+    The value outside the images is `outside`. The arrays, one for each place [down][across], are
+    [n, height, width, channels] of the output.
     """
     if padding not in ("VALID", "SAME"):
         raise ValueError(f"unknown padding {padding!r}; it must be VALID or SAME.")
