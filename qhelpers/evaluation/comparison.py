@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qhelpers.evaluation import layer_errors, metrics
-from qhelpers.evaluation.scorecard import Row, Scorecard, html_table
+from qhelpers.evaluation.scorecard import Row, Scorecard, html_table, text_table
 from qhelpers.tflite.file import Array
 from qhelpers.tflite.litert import LiteModel
 
@@ -32,11 +32,11 @@ class Comparison:
         rows = map(layer_errors.cells, self.errors)
         return self.card.html() + html_table(title, layer_errors.COLUMNS, rows)
 
-    def _repr_html_(self) -> str:
-        return self.html()
+    _repr_html_ = html
 
     def __repr__(self) -> str:
-        return f"{self.card.text()}\n\n{layer_errors.text(self.errors)}"
+        errors = text_table(layer_errors.COLUMNS, map(layer_errors.cells, self.errors))
+        return f"{self.card.text()}\n\n{errors}"
 
 
 def compare(
@@ -50,7 +50,7 @@ def compare(
     """Run files of one model on the same inputs, and compare each with the float32 file.
 
     Args:
-        files: the contents by recipe, as `litert.quantize_all` returns them; with "float32".
+        files: the contents by recipe, as `conversion.quantize_all` returns them; with "float32".
         inputs: float32 [n, *input shape], as the model was trained on.
         labels: [n] whole numbers, the right classes; None: accuracy is left out.
         refused: by recipe why there is no file, for the notes.
@@ -97,15 +97,7 @@ def compare(
 
 
 def check_labels(labels: Array, shape: tuple[int, ...]) -> None:
-    """Refuse labels that do not fit the model's outputs.
-
-    Args:
-        labels: [n] whole numbers.
-        shape: of the outputs, [n, classes].
-
-    Raises:
-        ValueError: the outputs are no classes, or the labels have another shape, type or range.
-    """
+    """Raise a ValueError where labels, [n] integers, do not fit outputs of `shape`."""
     if len(shape) != 2 or shape[1] < 2:
         raise ValueError(
             "labels need outputs [n, classes] with two classes or more; this model gives "

@@ -25,11 +25,9 @@ _MIN_ROUNDS = 5
 
 
 @dataclass(frozen=True)
-class Accuracy:
-    """How many of `n` were right; `value`, `low`, `high` are shares of 1."""
+class Interval:
+    """A share of 1 with its 95 % interval; printed in percent."""
 
-    correct: int
-    n: int
     value: float
     low: float
     high: float
@@ -40,17 +38,11 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class Mean:
-    """The mean of `n` runs with its 95 % interval, in the unit of the runs."""
+class Accuracy(Interval):
+    """The share of right answers: `correct` of `n`."""
 
-    value: float
-    low: float
-    high: float
+    correct: int
     n: int
-
-    def __str__(self) -> str:
-        value, low, high = (100 * share for share in (self.value, self.low, self.high))
-        return f"{value:.1f} % [{low:.1f}, {high:.1f}]"
 
 
 @dataclass(frozen=True)
@@ -89,11 +81,7 @@ def predictions(outputs: Array) -> Array:
 
 
 def wilson(correct: int, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share, as shares of 1.
-
-    Args:
-        correct: how many of `n`.
-        n: at least 1.
+    """Return Wilson's 95 % interval of the share correct / n.
 
     Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927).
     """
@@ -106,7 +94,7 @@ def wilson(correct: int, n: int) -> tuple[float, float]:
 
 
 def accuracy(outputs: Array, labels: Array) -> Accuracy:
-    """Return the share of right answers with Wilson's 95 % interval.
+    """Return the share of right answers, with Wilson's 95 % interval.
 
     Args:
         outputs: [n, classes], or predictions [n].
@@ -114,7 +102,7 @@ def accuracy(outputs: Array, labels: Array) -> Accuracy:
     """
     right = _right(outputs, labels)
     correct, n = int(right.sum()), len(right)
-    return Accuracy(correct, n, correct / n, *wilson(correct, n))
+    return Accuracy(correct / n, *wilson(correct, n), correct, n)
 
 
 def flips(reference_outputs: Array, outputs: Array) -> int:
@@ -125,13 +113,8 @@ def flips(reference_outputs: Array, outputs: Array) -> int:
 def mcnemar(reference: Array, other: Array, labels: Array) -> McNemar:
     """Compare two models on the same images by the exact, two-sided test.
 
-    Args:
-        reference: outputs [n, classes] or predictions [n] of one model.
-        other: of the other model.
-        labels: [n].
-
-    Returns:
-        The two counts, and the p-value: 1 where the models are right equally often.
+    Both give outputs or predictions as for `accuracy`. The p-value is 1 where they are right
+    equally often.
 
     Source: Q. McNemar, Psychometrika 12 (1947); exact form: binomial with probability 1/2.
     """
@@ -143,14 +126,10 @@ def mcnemar(reference: Array, other: Array, labels: Array) -> McNemar:
     return McNemar(left, right, p_value)
 
 
-def mean_interval(values: Sequence[float]) -> Mean:
-    """Return the mean of repeated runs with Student's 95 % interval.
+def mean_interval(values: Sequence[float]) -> Interval:
+    """Return the mean of repeated runs, such as accuracies, with Student's 95 % interval.
 
-    Args:
-        values: one number for each run, such as accuracies (shares of 1) with different seeds.
-
-    Returns:
-        The mean, and mean ± t * standard deviation / sqrt(n); printed in percent.
+    It is mean ± t * standard deviation / sqrt(n).
 
     Raises:
         ValueError: fewer than two runs, or NaN: nothing says how far they scatter.
@@ -164,7 +143,7 @@ def mean_interval(values: Sequence[float]) -> Mean:
         raise ValueError(f"an interval needs two finite numbers or more; got {list(values)}.")
     centre = math.fsum(values) / n
     half = float(stats.t.ppf((1 + _CONFIDENCE) / 2, n - 1) * stats.sem(values))
-    return Mean(centre, centre - half, centre + half, n)
+    return Interval(centre, centre - half, centre + half)
 
 
 def _right(outputs: Array, labels: Array) -> npt.NDArray[np.bool_]:
@@ -258,14 +237,11 @@ def latency(
 
 def _summary(times: Array, first: Array) -> Latency:
     """Return medians and quartiles of one model's samples beside the first model's."""
-    low, median, high = np.percentile(times, (25, 50, 75))
-    ratio = float(median / np.median(first))
-    ratio_low, ratio_high = np.percentile(times / first, (25, 75))
-    return Latency(
-        *(float(median), float(low), float(high), ratio),
-        # The ratio of medians may fall just outside the quartiles of the ratios.
-        *(min(float(ratio_low), ratio), max(float(ratio_high), ratio)),
-    )
+    low, median, high = map(float, np.percentile(times, (25, 50, 75)))
+    ratio = median / float(np.median(first))
+    ratio_low, ratio_high = map(float, np.percentile(times / first, (25, 75)))
+    # The ratio of medians may fall just outside the quartiles of the ratios.
+    return Latency(median, low, high, ratio, min(ratio_low, ratio), max(ratio_high, ratio))
 
 
 def cpu_name() -> str:

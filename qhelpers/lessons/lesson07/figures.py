@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from qhelpers.evaluation.metrics import Interval
 from qhelpers.notebook import style
 
 Array = npt.NDArray[Any]
 
 AFTER, AWARE = style.COLORS["int8"], style.COLORS["int16x8"]
-
-
-class Interval(Protocol):
-    """A share of 1 with its interval, such as a `metrics.Accuracy` or a `metrics.Mean`."""
-
-    @property
-    def value(self) -> float:
-        """The share."""
-
-    @property
-    def low(self) -> float:
-        """The interval's lower end."""
-
-    @property
-    def high(self) -> float:
-        """The interval's upper end."""
 
 
 def ranges(
