@@ -73,10 +73,7 @@ class TfliteFile:
     """
 
     def __init__(self, content: bytes | Path) -> None:
-        """Read a file.
-
-        Args:
-            content: the file's bytes, or its path.
+        """Read a file from its bytes or its path.
 
         Raises:
             ValueError: not a .tflite file, or not all of one.
@@ -131,10 +128,7 @@ class TfliteFile:
         return found[0]
 
     def value(self, tensor: int | str) -> Array:
-        """Return the values of a constant.
-
-        Args:
-            tensor: its index or its name.
+        """Return the values of a constant, by its index or its name.
 
         Raises:
             ValueError: there is no such tensor, or the file does not hold its values.
@@ -179,15 +173,7 @@ class TfliteFile:
 
 
 def checked_inputs(raw: Array, info: TensorInfo) -> Array:
-    """Return inputs that fit a model in its own dtype, or say what does not.
-
-    Args:
-        raw: [n, *the input's shape without the batch] in the input's dtype, n > 0.
-        info: the model's input.
-
-    Raises:
-        ValueError: another dtype or shape, or no input.
-    """
+    """Return inputs that fit the model's input, `info`; a ValueError says what does not."""
     raw = np.asarray(raw)
     if raw.dtype != info.dtype or raw.shape[1:] != info.shape[1:] or len(raw) == 0:
         wanted = f"{info.dtype} [n, {', '.join(map(str, info.shape[1:]))}], n > 0"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +28,7 @@ class MicroModel:
     """A .tflite file on the interpreter for microcontrollers: one image at a time."""
 
     def __init__(self, content: bytes | Path, arena: int = _ROOM) -> None:
-        """Open a file.
-
-        Args:
-            content: the file's bytes, or its path.
-            arena: bytes of working memory that it may use for all its tensors.
+        """Open a file, its bytes or its path, within an arena of so many bytes for all tensors.
 
         Raises:
             ImportError: `tflite-micro` is not installed.
@@ -42,35 +37,22 @@ class MicroModel:
         self.file = TfliteFile(content)
         self._interpreter = _open(self.file.content, arena)
 
-    def run_raw(self, raw: Array, progress: Callable[[], object] | None = None) -> Array:
-        """Run the model on inputs in its own dtype.
-
-        Args:
-            raw: [n, *input shape], n > 0.
-            progress: called after each image.
-
-        Returns:
-            [n, *output shape] in the output's dtype.
+    def run_raw(self, raw: Array) -> Array:
+        """Run the model on inputs in its own dtype: [n, *input shape] -> [n, *output shape].
 
         Raises:
             ValueError: wrong dtype or shape, or no image.
         """
-        raw = checked_inputs(raw, self.file.inputs[0])
         outputs = []
-        for image in raw:
+        for image in checked_inputs(raw, self.file.inputs[0]):
             self._interpreter.set_input(image[None], 0)
             self._interpreter.invoke()
             outputs.append(self._interpreter.get_output(0)[0])
-            if progress is not None:
-                progress()
         return np.array(outputs)
 
 
 def smallest_arena(content: bytes) -> int:
     """Return the working memory that a file takes, in bytes: found by trying, to 64 bytes.
-
-    Args:
-        content: the file's bytes.
 
     Raises:
         ImportError: `tflite-micro` is not installed.
@@ -91,14 +73,9 @@ def smallest_arena(content: bytes) -> int:
 def _open(content: bytes, arena: int) -> Any:
     """Return an interpreter, or raise RefusedError with the first line that it complains in."""
     module = paths.require("tflite_micro.python.tflite_micro.runtime", extra="micro")
-    written: list[str] = []
-    try:
-        with silence.captured() as messages:
-            try:
-                return module.Interpreter.from_bytes(content, arena_size=arena)
-            finally:
-                written = messages()
-    except Exception as error:
-        lines = [line.strip() for line in written if line.strip()]
-        why = lines[0] if lines else str(error)
-        raise RefusedError(f"LiteRT for Microcontrollers refuses the file: {why}") from error
+    with silence.quiet() as messages:
+        try:
+            return module.Interpreter.from_bytes(content, arena_size=arena)
+        except Exception as error:
+            why = next((line.strip() for line in messages() if line.strip()), str(error))
+            raise RefusedError(f"LiteRT for Microcontrollers refuses the file: {why}") from error
