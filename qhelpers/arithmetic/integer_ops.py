@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qhelpers.arithmetic.requantization import Rule, multiply_by_quantized, quantized_multiplier
+from qhelpers.arithmetic.requantization import multiply_by_quantized, quantized_multiplier
 
 Array = npt.NDArray[Any]
 Pair = tuple[int, int]
@@ -81,28 +81,16 @@ def sums_of_convolution(
 ) -> Array:
     """Sum the products of a convolution: the images' patches as columns, then one matrix product.
 
-    Args:
-        images: int8 or int16.
-        kernels: int8 [channels, height, width, the images' channels], symmetric.
-        bias: int32 or int64 [channels]; or None.
-        zero_point: of the images; what lies outside them counts as this value, the real 0.
-        stride: of the windows.
-        padding: of the images.
-        dilation: of the windows.
-
-    Returns:
-        [channels, n, height, width] of the output: whole numbers in a float type, exactly.
-
-    Raises:
-        OverflowError: a sum of an int8 layer does not fit int32.
+    As in `sums_of_dense`; the kernels are [channels, height, width, the images' channels], the sums
+    [channels, n, height, width] of the output. What lies outside the images counts as the zero
+    point, the real 0.
     """
     bound = largest_sum(kernels, bias, zero_point, images.dtype)
     exact = exact_type(bound)
     shifted = images.astype(exact)
     shifted -= exact(zero_point)
-    columns, shape = patches(
-        shifted, (kernels.shape[1], kernels.shape[2]), stride, padding, dilation
-    )
+    size = kernels.shape[1], kernels.shape[2]
+    columns, shape = patches(shifted, size, stride, padding, dilation)
     sums = kernels.reshape(len(kernels), -1).astype(exact) @ columns
     return _finished(sums.reshape(-1, *shape), bias, bound, images.dtype)
 
@@ -133,40 +121,6 @@ def _finished(sums: Array, bias: Array | None, bound: int, dtype: Any) -> Array:
     return sums
 
 
-def requantize(
-    sums: Array,
-    rule: Rule,
-    input_scale: Any,
-    weight_scales: Array,
-    output_scale: Any,
-    zero_point: int,
-    dtype: Any,
-    relu: bool = False,
-) -> Array:
-    """Scale sums to the output's scale by an engine's rule, add its zero point, and clip.
-
-    Args:
-        sums: [channels, ...], whole numbers.
-        rule: from `requantization`.
-        input_scale: float32.
-        weight_scales: float32 [channels], or [1] for the whole tensor.
-        output_scale: float32.
-        zero_point: of the output.
-        dtype: of the output, int8 or int16.
-        relu: clip at the zero point, which stands for the real 0.
-
-    Returns:
-        [..., channels] in `dtype`: the channel goes last, as everywhere in LiteRT.
-    """
-    spread = weight_scales.reshape(-1, *[1] * (sums.ndim - 1))
-    scaled = rule(sums, input_scale, spread, output_scale)
-    limits = np.iinfo(dtype)
-    low = zero_point if relu else int(limits.min)
-    np.clip(scaled, low - zero_point, int(limits.max) - zero_point, out=scaled)
-    scaled += scaled.dtype.type(zero_point)
-    return np.moveaxis(scaled.astype(dtype), 0, -1)
-
-
 def max_pool(images: Array, size: Pair, stride: Pair, padding: str = "VALID") -> Array:
     """Take the largest value of each window; nothing is rescaled, since order is kept."""
     outside = -np.inf if images.dtype.kind == "f" else np.iinfo(images.dtype).min
@@ -180,7 +134,7 @@ def max_pool(images: Array, size: Pair, stride: Pair, padding: str = "VALID") ->
 
 
 def add_by_kernels(
-    first: Array, second: Array, a: ScaleAndZero, b: ScaleAndZero, output: ScaleAndZero
+    first: Array, second: Array, a: ScaleAndZero, b: ScaleAndZero, output_scale: Any
 ) -> Array:
     """Add as LiteRT's own kernels and those for microcontrollers do: three roundings.
 
@@ -189,10 +143,10 @@ def add_by_kernels(
         second: the same type, of a shape that fits.
         a: scale and zero point of the first.
         b: scale and zero point of the second.
-        output: scale and zero point of the sum.
+        output_scale: float32.
 
     Returns:
-        int64, of the same shape, before clipping.
+        int64, of the same shape, before the zero point is added.
 
     Source: `ops::builtin::add::Prepare` and `reference_integer_ops::AddFunc` in LiteRT.
     """
@@ -204,12 +158,12 @@ def add_by_kernels(
         return multiply_by_quantized((values.astype(np.int64) - place[1]) << left, *ratio)
 
     total = scaled(first, a) + scaled(second, b)
-    ratio = quantized_multiplier(twice_largest / (np.float64(1 << left) * np.float64(output[0])))
-    return multiply_by_quantized(total, *ratio) + output[1]
+    ratio = quantized_multiplier(twice_largest / (np.float64(1 << left) * np.float64(output_scale)))
+    return multiply_by_quantized(total, *ratio)
 
 
 def add_by_xnnpack(
-    first: Array, second: Array, a: ScaleAndZero, b: ScaleAndZero, output: ScaleAndZero
+    first: Array, second: Array, a: ScaleAndZero, b: ScaleAndZero, output_scale: Any
 ) -> Array:
     """Add as XNNPACK does: both products on a common power of two, one rounding, a half up.
 
@@ -220,7 +174,7 @@ def add_by_xnnpack(
 
     Source: `xnn_init_qs8_add_minmax_scalar_params` and the `qs8-vadd` kernels in XNNPACK.
     """
-    ratios = np.array([np.float32(a[0]), np.float32(b[0])]) / np.float32(output[0])
+    ratios = np.array([np.float32(a[0]), np.float32(b[0])]) / np.float32(output_scale)
     if not ((ratios >= 2.0**-10) & (ratios < 2.0**8)).all():
         raise ValueError(f"XNNPACK adds with ratios of scales from 2**-10 to 2**8; got {ratios}.")
     shift = 20 - int(np.frexp(ratios.max())[1] - 1)
@@ -228,7 +182,7 @@ def add_by_xnnpack(
     left = (first.astype(np.int64) - a[1]) * multipliers[0]
     right = (second.astype(np.int64) - b[1]) * multipliers[1]
     total: Array = (left + right + (1 << (shift - 1))) >> shift
-    return np.clip(total, -(2**15), 2**15 - 1) + output[1]
+    return np.clip(total, -(2**15), 2**15 - 1)
 
 
 def windows(

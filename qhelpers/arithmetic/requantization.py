@@ -13,14 +13,12 @@ answer depends on the processor.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-Rule = Callable[[Array, Any, Any, Any], Array]
 
 
 def half_away(real: Any) -> Array:

@@ -256,20 +256,27 @@ def _activated(step: Step, real: Array) -> Array:
 
 def _requantized(step: Step, sums: Array, bias: Array | None) -> Array:
     """Scale a layer's sums to its output's scale, as the engine does."""
-    source, weights, output = step.source, step.weights, step.output
     rule = step.rules[step.name, step.bits]
     if bias is None and step.operation.options.get("quantizedBiasType", 0) != 4:  # INT64
         rule = step.rules.get((f"{step.name} without bias", step.bits), rule)
-    scales = source.scales[0], weights.scales
-    per_tensor = step.name == "FULLY_CONNECTED" and len(weights.scales) == 1
+    input_scale, weight_scales = step.source.scales[0], step.weights.scales
+    per_tensor = step.name == "FULLY_CONNECTED" and len(weight_scales) == 1
     if per_tensor and rule != requantization.float64:
         # With one scale for the tensor, the kernels multiply the two scales in float32.
-        scales = np.float32(source.scales[0] * weights.scales[0]), np.ones(1, np.float32)
-    return integer_ops.requantize(
-        *(sums, rule, *scales, output.scales[0], int(output.zero_points[0])),
-        dtype=output.dtype,
-        relu=step.relu,
-    )
+        input_scale = np.float32(input_scale * weight_scales[0])
+        weight_scales = np.ones(1, np.float32)
+    spread = weight_scales.reshape(-1, *[1] * (sums.ndim - 1))
+    scaled = rule(sums, input_scale, spread, step.output.scales[0])
+    return np.moveaxis(_clipped(step, scaled), 0, -1)  # the channel goes last
+
+
+def _clipped(step: Step, whole: Array) -> Array:
+    """Add the output's zero point and clip to its type; a ReLU clips there, at the real 0."""
+    zero_point, limits = int(step.output.zero_points[0]), np.iinfo(step.output.dtype)
+    low = zero_point if step.relu else int(limits.min)
+    np.clip(whole, low - zero_point, int(limits.max) - zero_point, out=whole)
+    whole += whole.dtype.type(zero_point)
+    return whole.astype(step.output.dtype)
 
 
 def _max_pool(step: Step, images: Array) -> Array:
@@ -282,11 +289,8 @@ def _add(step: Step, first: Array, second: Array) -> Array:
     if step.is_float:
         return _activated(step, first + second)
     places = [(t.scales[0], int(t.zero_points[0])) for t in (step.source, step.weights)]
-    output = step.output.scales[0], int(step.output.zero_points[0])
-    total = step.rules["ADD", step.bits](first, second, *places, output)
-    limits = np.iinfo(step.output.dtype)
-    low = output[1] if step.relu else limits.min
-    return np.asarray(np.clip(total, low, limits.max), step.output.dtype)
+    total = step.rules["ADD", step.bits](first, second, *places, step.output.scales[0])
+    return _clipped(step, total)
 
 
 def _reshape(step: Step, values: Array, shape: Array | None = None) -> Array:
@@ -294,12 +298,10 @@ def _reshape(step: Step, values: Array, shape: Array | None = None) -> Array:
 
 
 def _quantize(step: Step, values: Array) -> Array:
-    output, limits = step.output, np.iinfo(step.output.dtype)
     if values.dtype == np.float32:
-        levels = step.rules["QUANTIZE", 32](values, output.scales[0]) + output.zero_points[0]
-        return np.asarray(np.clip(levels, limits.min, limits.max), output.dtype)
-    shift = int(output.zero_points[0] - step.source.zero_points[0])
-    return (values.astype(np.int16) + shift).astype(output.dtype)
+        return _clipped(step, step.rules["QUANTIZE", 32](values, step.output.scales[0]))
+    shift = int(step.output.zero_points[0] - step.source.zero_points[0])
+    return (values.astype(np.int16) + shift).astype(step.output.dtype)
 
 
 def _dequantize(step: Step, values: Array) -> Array:
