@@ -180,12 +180,6 @@ def test_noise_behind_a_drowned_tensor_is_not_blamed() -> None:
     assert layer_errors.worst(errors[1:]).name == "first"
 
 
-def test_all_zero_tensors_have_no_ratio() -> None:
-    zero, one = np.zeros(3), np.ones(3)
-    assert layer_errors.sqnr(zero, zero) == math.inf
-    assert layer_errors.sqnr(zero, one) == -math.inf
-
-
 def test_comparison_counts_as_by_hand(files: dict[str, bytes], inputs: np.ndarray) -> None:
     labels = np.arange(len(inputs)) % 4
     found = comparison.compare(files, inputs, labels, refused={"int4": "no such recipe"})

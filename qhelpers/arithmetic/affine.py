@@ -27,8 +27,7 @@ class QuantParams:
     Attributes:
         scale: the step between two neighbouring levels: a float, or float64 [channels].
         zero_point: the integer that stands for 0.0; int64 [channels] if asymmetric per channel.
-        qmin: the smallest integer used.
-        qmax: the largest integer used.
+        qmin, qmax: the smallest and the largest integer used.
         axis: the array's axis that the channels lie along; None for one scale for everything.
     """
 

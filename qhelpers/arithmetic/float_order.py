@@ -100,11 +100,7 @@ def sums_in_order(columns: Floats, weights: Floats, bias: Array | None, rules: F
 
 
 def quantize_rows(real: Floats, rules: FloatRules) -> tuple[Array, Floats, Array]:
-    """Quantize each row to int8 from its own range, asymmetric; the range always holds 0.
-
-    Args:
-        real: float32 [n, inputs].
-        rules: whose arithmetic.
+    """Quantize each row, float32 [n, inputs], from its own range, which always holds 0.
 
     Returns:
         Integers, int8 [n, inputs]; the rows' scales, float32 [n], and zero points, int32 [n].
@@ -173,10 +169,6 @@ def dynamic_dense(
 
     Returns:
         float32 [channels, n].
-
-    Raises:
-        ValueError: as `quantize_rows`.
-        OverflowError: a sum does not fit int32.
     """
     rows, row_scales, zero_points = quantize_rows(real, rules)
     added = np.zeros((len(weights), 1), _F32) if bias is None else bias[:, None]

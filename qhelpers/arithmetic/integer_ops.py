@@ -38,11 +38,7 @@ def largest_sum(weights: Array, bias: Array | None, zero_point: Any, dtype: Any)
 
 
 def exact_type(bound: int) -> type[np.floating[Any]]:
-    """Return the float type in which all whole numbers up to `bound` are exact: the smaller one.
-
-    Raises:
-        OverflowError: not even float64 holds them.
-    """
+    """Return the smaller float type in which all whole numbers up to `bound` are exact."""
     if bound > 2**53:
         raise OverflowError(f"sums of up to {bound:,} are beyond 2**53: not exact in float64.")
     return np.float32 if bound <= 2**24 else np.float64
@@ -138,15 +134,8 @@ def add_by_kernels(
 ) -> Array:
     """Add as LiteRT's own kernels and those for microcontrollers do: three roundings.
 
-    Args:
-        first: int8 or int16.
-        second: the same type, of a shape that fits.
-        a: scale and zero point of the first.
-        b: scale and zero point of the second.
-        output_scale: float32.
-
-    Returns:
-        int64, of the same shape, before the zero point is added.
+    Both are int8 or int16; `a` and `b` are their scales and zero points. Returns int64, before the
+    output's zero point is added.
 
     Source: `ops::builtin::add::Prepare` and `reference_integer_ops::AddFunc` in LiteRT.
     """

@@ -1,4 +1,4 @@
-"""Integers of fewer than eight bits in bytes, as LiteRT stores them."""
+"""Integers of 1, 2, 4 or 8 bits in bytes, the first in the lowest bits, as LiteRT stores them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def pack(integers: ArrayLike, bits: int) -> NDArray[np.uint8]:
-    """Put 8 / bits integers into each byte, the first one into the lowest bits.
+    """Put integers of any shape into uint8 [ceil(n * bits / 8)], in C order.
 
-    Args:
-        integers: any shape, taken in C order. Negative ones become two's complement of `bits` bits.
-        bits: 1, 2, 4 or 8.
-
-    Returns:
-        uint8 [ceil(n * bits / 8)]; what is left over in the last byte is zeros.
+    Negative ones become two's complement; what is left over in the last byte is zeros.
 
     Raises:
         ValueError: another number of bits, no integers, or one that does not fit.
@@ -37,16 +32,7 @@ def pack(integers: ArrayLike, bits: int) -> NDArray[np.uint8]:
 
 
 def unpack(packed: ArrayLike, bits: int, count: int, signed: bool = True) -> NDArray[Any]:
-    """Undo `pack`.
-
-    Args:
-        packed: uint8, as `pack` returned it.
-        bits: 1, 2, 4 or 8.
-        count: how many integers; the bytes may hold a few more.
-        signed: read two's complement, else 0 to 2^bits - 1.
-
-    Returns:
-        int8 or uint8 [count].
+    """Undo `pack`: int8 [count] from two's complement, or else uint8 [count].
 
     Raises:
         ValueError: another number of bits, or the number of bytes does not fit `count`.

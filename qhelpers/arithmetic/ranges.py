@@ -35,9 +35,6 @@ def rows(weights: ArrayLike, per: Literal["tensor", "channel"] | int) -> Floats:
 
     Returns:
         float64 [rows, weights per row].
-
-    Raises:
-        ValueError: no channel axis, no weights, or a channel is no whole number of groups.
     """
     real = np.asarray(weights, np.float64)
     if real.ndim < 2 or real.size == 0:

@@ -49,19 +49,15 @@ def compare(
 ) -> Comparison:
     """Run files of one model on the same inputs, and compare each with the float32 file.
 
+    The scorecard is not stored among the course's rows. An int8 file's error at each tensor is that
+    on the first 100 inputs.
+
     Args:
         files: the contents by recipe, as `conversion.quantize_all` returns them; with "float32".
         inputs: float32 [n, *input shape], as the model was trained on.
         labels: [n] whole numbers, the right classes; None: accuracy is left out.
         refused: by recipe why there is no file, for the notes.
         source: what the inputs are, for the line below the table.
-
-    Returns:
-        The scorecard (not stored among the course's rows), the outputs and, where there is an
-        int8 file, its error at each tensor on the first 100 inputs.
-
-    Raises:
-        ValueError: there is no float32 file, or the labels do not fit.
     """
     if "float32" not in files:
         raise ValueError(f"files must hold a 'float32' to compare with; got {sorted(files)}.")
@@ -82,7 +78,7 @@ def compare(
         timing = (times[name].ratio, metrics.cpu_name(), model.threads)
         found.append(Row(*head, *timing, "float32", models["float32"].sha))
         if name != "float32":
-            ratio = layer_errors.sqnr(reference, outputs[name])
+            ratio = metrics.sqnr_db(reference, outputs[name])
             notes.append(f"{name}'s outputs: {ratio:.1f} dB")
     notes = [f"SQNR against float32: {'; '.join(notes)}."] if notes else []
     notes += [f"no {name} file: {why}" for name, why in (refused or {}).items()]

@@ -57,18 +57,20 @@ def tensor_errors(float32: bytes, other: bytes, inputs: Array) -> list[TensorErr
     left, right = (LiteModel(c, engine="reference", keep_tensors=True) for c in (float32, other))
     left.predict(inputs)
     right.predict(inputs)
-    seen = {left.inputs[0].index: sqnr(inputs, _restored(right, right.inputs[0].index))}
+    seen = {left.inputs[0].index: metrics.sqnr_db(inputs, _restored(right, right.inputs[0].index))}
     at_input = seen[left.inputs[0].index]
     errors = [TensorError("input", "", at_input, _noise(at_input), None)]
     for mine, theirs in _matched(left, right):
         place = mine.outputs[0]
-        seen[place] = sqnr(left.value(place), _restored(right, theirs.outputs[0]))
+        seen[place] = metrics.sqnr_db(left.value(place), _restored(right, theirs.outputs[0]))
         before = min((seen[i] for i in mine.inputs if i in seen), default=math.inf)
         # All-zero signals have infinite noise: not infinity less itself.
         added = 0.0 if before == seen[place] else _noise(seen[place]) - _noise(before)
         weights = None
         if mine.name in _WEIGHTED:
-            weights = sqnr(left.value(mine.inputs[1]), _restored(right, theirs.inputs[1]))
+            weights = metrics.sqnr_db(
+                left.value(mine.inputs[1]), _restored(right, theirs.inputs[1])
+            )
         name = _short(left.tensors[place].name)
         errors.append(TensorError(name, mine.name, seen[place], added, weights))
     return errors
@@ -112,13 +114,6 @@ def _restored(model: TfliteFile, place: int) -> Array:
         shape[info.axis] = -1
     scales = info.scales.astype(np.float64).reshape(shape)
     return np.asarray(scales * (values.astype(np.float64) - info.zero_points.reshape(shape)))
-
-
-def sqnr(reference: Array, other: Array) -> float:
-    """Return the ratio in dB; infinite where both are equal, also where both are all zero."""
-    if np.array_equal(reference, other):
-        return math.inf
-    return metrics.sqnr_db(reference, other) if np.any(reference) else -math.inf
 
 
 def _short(name: str) -> str:

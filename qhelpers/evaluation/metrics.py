@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import math
 import platform
@@ -67,11 +68,7 @@ class Latency:
 
 
 def predictions(outputs: Array) -> Array:
-    """Return the class of each row: outputs [n, classes] give their argmax, [n] stay as they are.
-
-    Raises:
-        ValueError: another number of axes, no row, or NaN.
-    """
+    """Return the class of each row: the argmax of outputs [n, classes]; [n] stay as they are."""
     outputs = np.asarray(outputs)
     if outputs.ndim not in (1, 2) or len(outputs) == 0:
         raise ValueError(f"outputs must be [n, classes] or [n], n > 0; got {list(outputs.shape)}.")
@@ -94,12 +91,7 @@ def wilson(correct: int, n: int) -> tuple[float, float]:
 
 
 def accuracy(outputs: Array, labels: Array) -> Accuracy:
-    """Return the share of right answers, with Wilson's 95 % interval.
-
-    Args:
-        outputs: [n, classes], or predictions [n].
-        labels: [n].
-    """
+    """Return the share of right answers with Wilson's interval; outputs as for `predictions`."""
     right = _right(outputs, labels)
     correct, n = int(right.sum()), len(right)
     return Accuracy(correct / n, *wilson(correct, n), correct, n)
@@ -113,8 +105,7 @@ def flips(reference_outputs: Array, outputs: Array) -> int:
 def mcnemar(reference: Array, other: Array, labels: Array) -> McNemar:
     """Compare two models on the same images by the exact, two-sided test.
 
-    Both give outputs or predictions as for `accuracy`. The p-value is 1 where they are right
-    equally often.
+    The p-value is 1 where they are right equally often.
 
     Source: Q. McNemar, Psychometrika 12 (1947); exact form: binomial with probability 1/2.
     """
@@ -129,10 +120,8 @@ def mcnemar(reference: Array, other: Array, labels: Array) -> McNemar:
 def mean_interval(values: Sequence[float]) -> Interval:
     """Return the mean of repeated runs, such as accuracies, with Student's 95 % interval.
 
-    It is mean ± t * standard deviation / sqrt(n).
-
-    Raises:
-        ValueError: fewer than two runs, or NaN: nothing says how far they scatter.
+    It is mean ± t * standard deviation / sqrt(n), and needs two runs, else nothing says how far
+    they scatter.
 
     Source: Student (W. S. Gosset), "The Probable Error of a Mean", Biometrika 6 (1908).
     """
@@ -171,17 +160,15 @@ def mean_absolute_error(a: Array, b: Array) -> float:
 def sqnr_db(reference: Array, approximation: Array) -> float:
     """Return the signal-to-quantization-noise ratio in decibels.
 
-    10 log10 of the reference's energy over the error's; infinite where they are equal.
-
-    Raises:
-        ValueError: shapes differ, or the reference is all zero: there is no signal.
+    It is 10 log10 of the reference's energy over the error's: infinite where both are equal, minus
+    infinity where only the reference is all zero.
     """
     reference, approximation = _pair(reference, approximation)
     signal = float(np.square(reference).sum())
     noise = float(np.square(reference - approximation).sum())
-    if signal == 0:
-        raise ValueError("the reference is all zero: a signal-to-noise ratio needs a signal.")
-    return 10 * math.log10(signal / noise) if noise else math.inf
+    if noise == 0:
+        return math.inf
+    return 10 * math.log10(signal / noise) if signal else -math.inf
 
 
 def _sample(call: Callable[[], Any], repeats: int) -> float:
@@ -247,13 +234,11 @@ def _summary(times: Array, first: Array) -> Latency:
 def cpu_name() -> str:
     """Return the processor's name as the operating system gives it, else "unknown CPU"."""
     name = ""
-    try:
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
         if sys.platform == "linux":
             lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
             name = next((li.partition(":")[2] for li in lines if li.startswith("model name")), "")
         elif sys.platform == "darwin":
             command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
             name = subprocess.run(command, capture_output=True, text=True, timeout=5).stdout
-    except (OSError, subprocess.SubprocessError):
-        name = ""
     return " ".join((name or platform.processor()).split()) or "unknown CPU"

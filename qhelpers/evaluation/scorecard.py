@@ -241,10 +241,7 @@ def text_table(
 ) -> str:
     """Return a table as lines of text, names to the left and figures to the right.
 
-    Args:
-        columns: their names.
-        rows: the cells of each row, the first of which is the row's name.
-        footer: lines below the table; long ones are wrapped.
+    The footer's lines stand below it; long ones are wrapped.
     """
     lines = (textwrap.fill(line, WIDTH) for line in footer)
     return "\n".join([_table(columns, rows, "simple"), *lines])

@@ -117,11 +117,7 @@ def quantize_all(
 
 
 def input_shape(model: Any) -> tuple[int, ...]:
-    """Return the shape of a Keras model's input, without the batch.
-
-    Raises:
-        ValueError: it has several inputs, or an input whose size is not fixed.
-    """
+    """Return the shape of a Keras model's only input, which must be fixed, without the batch."""
     if len(model.inputs) != 1:
         raise ValueError(f"the model must have one input; this one has {len(model.inputs)}.")
     shape = tuple(model.inputs[0].shape[1:])
@@ -133,10 +129,9 @@ def input_shape(model: Any) -> tuple[int, ...]:
 def checked(
     images: Array | None, shape: tuple[int, ...], recipe: str, value_range: tuple[float, float]
 ) -> Array:
-    """Return representative inputs fit for `recipe`, none where it needs none; see `convert`.
+    """Return representative inputs that fit `recipe`, or raise a ValueError: see `convert`.
 
-    Raises:
-        ValueError: they are missing, or of another type, shape or range; the message says which.
+    A recipe that needs none gets none.
     """
     if recipe not in _CALIBRATED:
         return np.empty(0, np.float32)

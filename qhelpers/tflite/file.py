@@ -116,11 +116,7 @@ class TfliteFile:
         return [tensor for tensor in self.tensors if tensor.index in read - made]
 
     def find(self, tensor: int | str) -> TensorInfo:
-        """Return a tensor by its index or its name.
-
-        Raises:
-            ValueError: there is no such tensor.
-        """
+        """Return a tensor by its index or its name; a ValueError lists those that there are."""
         found = [t for t in self.tensors if tensor in (t.index, t.name)]
         if not found:
             names = ", ".join(t.name for t in self.tensors)
@@ -128,11 +124,7 @@ class TfliteFile:
         return found[0]
 
     def value(self, tensor: int | str) -> Array:
-        """Return the values of a constant, by its index or its name.
-
-        Raises:
-            ValueError: there is no such tensor, or the file does not hold its values.
-        """
+        """Return the values of a constant, by its index or its name, in `dtype` and `shape`."""
         info = self.find(tensor)
         stored = self._values[info.index]
         if stored is None:
@@ -186,14 +178,13 @@ def _tensor(index: int, stored: Any, kind: str) -> TensorInfo:
     quantization = stored.quantization
     some = quantization is not None and quantization.scale is not None
     scales = np.array(quantization.scale if some else (), np.float32)
-    zero_points = np.array(quantization.zeroPoint if some else (), np.int64)
     return TensorInfo(
         index=index,
         name=(stored.name or b"").decode(),
-        shape=tuple(map(int, () if stored.shape is None else stored.shape)),
+        shape=_whole_numbers(stored.shape),
         dtype=np.dtype(_DTYPES.get(kind, kind)),
         scales=scales,
-        zero_points=zero_points,
+        zero_points=np.array(quantization.zeroPoint if some else (), np.int64),
         axis=int(quantization.quantizedDimension) if len(scales) > 1 else None,
         kind=kind,
     )
@@ -202,7 +193,10 @@ def _tensor(index: int, stored: Any, kind: str) -> TensorInfo:
 def _operation(stored: Any, name: str) -> Operation:
     """Return what the schema's operator says."""
     options = stored.builtinOptions or stored.builtinOptions2
-    inputs, outputs = (
-        tuple(map(int, () if some is None else some)) for some in (stored.inputs, stored.outputs)
-    )
+    inputs, outputs = _whole_numbers(stored.inputs), _whole_numbers(stored.outputs)
     return Operation(name, inputs, outputs, vars(options) if options else {})
+
+
+def _whole_numbers(stored: Any) -> tuple[int, ...]:
+    """Return an array of the schema; one that is not there is empty."""
+    return () if stored is None else tuple(map(int, stored))

@@ -126,7 +126,7 @@ class LiteModel(TfliteFile):
         Raises:
             ValueError: wrong dtype or shape, or no image.
         """
-        return self._in_batches(np.asarray(raw), lambda part: part, lambda part: part)
+        return self._in_batches(np.asarray(raw), np.asarray, np.asarray)
 
     def predict(self, images: Array) -> Array:
         """Run the model on real values: quantize, run in batches, dequantize.
