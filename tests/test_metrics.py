@@ -50,7 +50,7 @@ def test_wilson_agrees_with_its_formula(n: int, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 0), (5, 4), (-1, 4)])
 def test_wilson_rejects_impossible_counts(correct: int, n: int) -> None:
-    with pytest.raises(ValueError, match="correct must be in"):
+    with pytest.raises(ValueError, match="must"):
         metrics.wilson(correct, n)
 
 

@@ -1,5 +1,7 @@
 """Affine quantization: real = scale * (quantized - zero_point), with NumPy and in float64.
 
+NaN, infinity, and arrays whose channels do not fit the parameters are a ValueError throughout.
+
 Source: B. Jacob et al., "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference", CVPR 2018, section 2.1 and equation 1.
 """
@@ -88,9 +90,6 @@ def choose(
     produce exact zeros. All of it comes back within scale / 2. Nothing but zero gets scale 1.
     `bits`, `signed` and `narrow` are those of `integer_range`; `symmetric` means zero_point 0 and
     as much range on both sides, scale = largest magnitude / qmax. Computed in float64.
-
-    Raises:
-        ValueError: low > high; NaN, infinite or beyond float32; symmetric and unsigned.
     """
     scale, zero_point, qmin, qmax = _parameters(low, high, bits, signed, symmetric, narrow)
     return QuantParams(float(scale), int(zero_point), qmin, qmax)
@@ -107,9 +106,6 @@ def choose_per_channel(
     """Choose one scale for every channel of an array, as LiteRT and PyTorch do for weights.
 
     `axis` is the one that the channels lie along; all else is as in `choose`.
-
-    Raises:
-        ValueError: no numbers, NaN or infinity, no such axis, or as `choose` says.
     """
     real = _real(values)
     if not -real.ndim <= axis < real.ndim or real.size == 0:
@@ -125,9 +121,6 @@ def quantize(real: ArrayLike, params: QuantParams) -> NDArray[Any]:
     """Turn real numbers into integers: round(real / scale) + zero_point, clipped to the range.
 
     Computed in float64; halves go to even. The integers come in the smallest type for the range.
-
-    Raises:
-        ValueError: NaN or infinity; a number of channels that does not fit.
     """
     values = _real(real)
     scale, zero_point = _along_axis(params, values.shape)
@@ -139,10 +132,7 @@ def quantize(real: ArrayLike, params: QuantParams) -> NDArray[Any]:
 def dequantize(quantized: ArrayLike, params: QuantParams) -> NDArray[np.float32]:
     """Turn integers back into real numbers: scale * (quantized - zero_point).
 
-    The float64 product is rounded once, to float32.
-
-    Raises:
-        ValueError: not integers, outside the range, or the wrong number of channels.
+    The float64 product is rounded once, to float32. Integers outside the range are a ValueError.
     """
     integers = np.asarray(quantized)
     if not np.issubdtype(integers.dtype, np.integer):

@@ -54,10 +54,8 @@ def sums_of_dense(inputs: Array, weights: Array, bias: Array | None, zero_point:
         zero_point: of the inputs; or [n, 1], of each row.
 
     Returns:
-        [channels, n]: whole numbers in a float type that holds them exactly.
-
-    Raises:
-        OverflowError: a sum of an int8 layer does not fit int32.
+        [channels, n]: whole numbers in a float type that holds them exactly. A sum of an int8 layer
+        that does not fit int32 is an OverflowError.
     """
     bound = largest_sum(weights, bias, zero_point, inputs.dtype)
     exact = exact_type(bound)
@@ -156,10 +154,8 @@ def add_by_xnnpack(
 ) -> Array:
     """Add as XNNPACK does: both products on a common power of two, one rounding, a half up.
 
-    Arguments and result are those of `add_by_kernels`; int8 only.
-
-    Raises:
-        ValueError: an input's scale is not 2**-10 to 2**8 times the output's.
+    Arguments and result are those of `add_by_kernels`; int8 only, with scales 2**-10 to 2**8 times
+    the output's.
 
     Source: `xnn_init_qs8_add_minmax_scalar_params` and the `qs8-vadd` kernels in XNNPACK.
     """

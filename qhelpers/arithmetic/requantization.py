@@ -34,13 +34,10 @@ def real_multiplier(input_scale: Any, weight_scales: Any, output_scale: Any) -> 
 
 
 def quantized_multiplier(real: Any) -> tuple[Array, Array]:
-    """Write real multipliers as mantissa * 2**(shift - 31): no float is needed to apply them.
+    """Write multipliers, 0 or more, as mantissa * 2**(shift - 31), applied without floats.
 
     The mantissa, int64, is 2**30 to 2**31 - 1, the shift -31 or more. A multiplier too small for
     that becomes (0, 0).
-
-    Raises:
-        ValueError: a multiplier is negative, infinite or NaN.
 
     Source: `QuantizeMultiplier` in LiteRT; B. Jacob et al. (2018), section 2.2.
     """

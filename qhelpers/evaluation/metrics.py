@@ -82,8 +82,6 @@ def wilson(correct: int, n: int) -> tuple[float, float]:
 
     Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927).
     """
-    if not 0 <= correct <= n or n == 0:
-        raise ValueError(f"correct must be in 0..n with n > 0; got {correct} of {n}.")
     from scipy.stats import binomtest
 
     interval = binomtest(correct, n).proportion_ci(_CONFIDENCE, method="wilson")

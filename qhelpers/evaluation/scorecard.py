@@ -161,10 +161,7 @@ class Scorecard:
 
     @classmethod
     def load(cls, digits: Digits, upto: int | None = None) -> Scorecard:
-        """Return the card of the rows stored for `digits`, float32 first.
-
-        With `upto`, only rows of lessons up to that one are shown.
-        """
+        """Return the card of the rows stored for `digits`, of lessons up to `upto` or of all."""
         stored, unreadable, notes = {}, [], []
         folder = _folder(digits.key)
         for path in sorted(folder.glob("*.json")):
@@ -292,12 +289,7 @@ def _folder(key: str) -> Path:
 
 
 def _parse(path: Path, key: str) -> Row:
-    """Return the row in a file.
-
-    Raises:
-        ValueError: it is not a valid row.
-        OSError: it cannot be read.
-    """
+    """Return the row in a file; a ValueError says that it is not a valid one for this data."""
     try:
         row = Row(**json.loads(path.read_bytes()))
         valid = (

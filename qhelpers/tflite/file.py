@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ class Operation:
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any]
 
 
 class TfliteFile:
@@ -73,11 +73,7 @@ class TfliteFile:
     """
 
     def __init__(self, content: bytes | Path) -> None:
-        """Read a file from its bytes or its path.
-
-        Raises:
-            ValueError: not a .tflite file, or not all of one.
-        """
+        """Read a file from its bytes or its path; a ValueError says that it is none, or damaged."""
         self.content = content if isinstance(content, bytes) else Path(content).read_bytes()
         self.size = len(self.content)
         self.sha = hashlib.sha256(self.content).hexdigest()[:12]

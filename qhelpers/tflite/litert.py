@@ -75,11 +75,7 @@ class LiteModel(TfliteFile):
         return interpreter
 
     def value(self, tensor: int | str) -> Array:
-        """Return a constant, or an activation of the last run, by its index or its name.
-
-        Raises:
-            ValueError: there is no such tensor, or its values were not kept.
-        """
+        """Return a constant, or an activation of the last run if those are kept."""
         info = self.find(tensor)
         if self._values[info.index] is not None:
             return super().value(info.index)
@@ -92,12 +88,9 @@ class LiteModel(TfliteFile):
         )
 
     def quantize_input(self, images: Array) -> Array:
-        """Return real values [n, *input shape] in the input's dtype, as they are if it is float32.
+        """Return floats [n, *input shape] without NaN in the input's dtype.
 
-        Else they are rounded half to even and clipped.
-
-        Raises:
-            ValueError: the images are no floats, or hold NaN.
+        Integers are rounded half to even and clipped.
         """
         images = np.asarray(images)
         if images.dtype.kind != "f":
@@ -121,18 +114,11 @@ class LiteModel(TfliteFile):
         return np.asarray(np.float32(info.scales[0]) * shifted.astype(np.float32))
 
     def run_raw(self, raw: Array) -> Array:
-        """Run the model on inputs in its own dtype: [n, *input shape] -> [n, *output shape].
-
-        Raises:
-            ValueError: wrong dtype or shape, or no image.
-        """
+        """Run the model on inputs in its own dtype: [n, *input shape] -> [n, *output shape]."""
         return self._in_batches(np.asarray(raw), np.asarray, np.asarray)
 
     def predict(self, images: Array) -> Array:
-        """Run the model on real values: quantize, run in batches, dequantize.
-
-        Float32 goes in and comes out, [n, *input shape] -> [n, *output shape].
-        """
+        """Run the model on float32 [n, *input shape]; quantizes before and dequantizes behind."""
         return self._in_batches(np.asarray(images), self.quantize_input, self.dequantize_output)
 
     def _in_batches(self, images: Array, before: _Step, after: _Step) -> Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,19 +29,22 @@ class MicroModel:
     def __init__(self, content: bytes | Path, arena: int = _ROOM) -> None:
         """Open a file, its bytes or its path, within an arena of so many bytes for all tensors.
 
-        Raises:
-            ImportError: `tflite-micro` is not installed.
-            RefusedError: it cannot run the file, or not within this memory.
+        A RefusedError says that it cannot run the file, or not within this memory.
         """
         self.file = TfliteFile(content)
-        self._interpreter = _open(self.file.content, arena)
+        module = paths.require("tflite_micro.python.tflite_micro.runtime", extra="micro")
+        with silence.quiet() as messages:
+            try:
+                self._interpreter = module.Interpreter.from_bytes(
+                    self.file.content, arena_size=arena
+                )
+            except Exception as error:
+                why = next((line.strip() for line in messages() if line.strip()), str(error))
+                why = f"LiteRT for Microcontrollers refuses the file: {why}"
+                raise RefusedError(why) from error
 
     def run_raw(self, raw: Array) -> Array:
-        """Run the model on inputs in its own dtype: [n, *input shape] -> [n, *output shape].
-
-        Raises:
-            ValueError: wrong dtype or shape, or no image.
-        """
+        """Run the model on inputs in its own dtype: [n, *input shape] -> [n, *output shape]."""
         outputs = []
         for image in checked_inputs(raw, self.file.inputs[0]):
             self._interpreter.set_input(image[None], 0)
@@ -52,30 +54,14 @@ class MicroModel:
 
 
 def smallest_arena(content: bytes) -> int:
-    """Return the working memory that a file takes, in bytes: found by trying, to 64 bytes.
-
-    Raises:
-        ImportError: `tflite-micro` is not installed.
-        RefusedError: it cannot run the file at all.
-    """
+    """Return the working memory that a file takes, in bytes: found by trying, to 64 bytes."""
     MicroModel(content)
     few, enough = 0, _ROOM // 64
     while enough - few > 1:
         middle = (few + enough) // 2
         try:
-            _open(content, middle * 64)
+            MicroModel(content, middle * 64)
             enough = middle
         except RefusedError:
             few = middle
     return enough * 64
-
-
-def _open(content: bytes, arena: int) -> Any:
-    """Return an interpreter, or raise RefusedError with the first line that it complains in."""
-    module = paths.require("tflite_micro.python.tflite_micro.runtime", extra="micro")
-    with silence.quiet() as messages:
-        try:
-            return module.Interpreter.from_bytes(content, arena_size=arena)
-        except Exception as error:
-            why = next((line.strip() for line in messages() if line.strip()), str(error))
-            raise RefusedError(f"LiteRT for Microcontrollers refuses the file: {why}") from error

@@ -136,19 +136,15 @@ class NumpyNetwork:
     def __init__(
         self, content: bytes | Path, engine: str, floats: FloatRules | None = None
     ) -> None:
-        """Read a file.
+        """Read a file, its bytes or its path; what is not known here is an UnknownStepError.
 
         Args:
-            content: the file's bytes, or its path.
+            content: the file.
             engine: whose rounding to follow: "xnnpack" (LiteRT's default), "optimized" (its own
                 kernels, the default for 16x8), "reference" (its plain kernels), or "micro" (LiteRT
                 for Microcontrollers).
             floats: the order of float operations; None for the engine's usual one on x86-64.
                 `float_rules_here` finds out what the processor at hand does.
-
-        Raises:
-            ValueError: unknown engine; or not a .tflite file.
-            UnknownStepError: an operation, type, padding or option that is not known here.
         """
         if engine not in RULES:
             raise ValueError(f"unknown engine {engine!r}; choose one of {', '.join(RULES)}.")
@@ -173,9 +169,7 @@ class NumpyNetwork:
     def run(self, raw: Array) -> Array:
         """Compute what the engine returns: [n, *input shape] -> [n, *output shape].
 
-        Raises:
-            ValueError: wrong dtype or shape.
-            OverflowError: a sum that does not fit where the engine keeps it.
+        A sum that does not fit where the engine keeps it is an OverflowError.
         """
         raw = checked_inputs(raw, self._input)
         parts = [raw[start : start + _BATCH] for start in range(0, len(raw), _BATCH)]
