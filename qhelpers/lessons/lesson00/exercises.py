@@ -43,7 +43,7 @@ def _is_the_courses(answer: Any) -> bool:
     """Tell whether a function is one of qhelpers, or hands its work on to one."""
     names = getattr(getattr(inspect.unwrap(answer), "__code__", None), "co_names", ())
     return str(getattr(answer, "__module__", "")).startswith("qhelpers") or bool(
-        {"affine", "few_bits", "choose", "by_mse", "by_percentile"} & {*names}
+        {"affine", "ranges", "choose", "by_mse", "by_percentile"} & {*names}
     )
 
 
