@@ -55,19 +55,3 @@ def test_activations_get_a_row_of_their_own_that_leads_to_the_sum() -> None:
     assert {"activations", "quantized on the fly", "-128\n-64\n127", "2.000"} <= texts
     assert len(plt.gca().patches) == 7
     plt.close("all")
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"active": "bias"}, "got 'bias'"),
-        ({"types": {"in": "int8"}}, "got 'in'"),
-        ({"stored": ["1"]}, "1 stored"),
-        ({"weights": [1.0, 2.0]}, r"got shape \[2\]"),
-        ({"captions": {"inputs": "no such row"}}, "got 'inputs'"),
-        ({"inputs": [1.0, 2.0], "quantized": ["1", "2"]}, r"got shape \[2\] and 2 quantized"),
-    ],
-)
-def test_what_does_not_fit_is_refused(wrong: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        journey.draw(**GOOD | wrong)

@@ -14,7 +14,7 @@ import pytest
 
 from qhelpers.cli import quantize
 from qhelpers.cli.main import main
-from qhelpers.tflite import litert
+from qhelpers.tflite import conversion, litert
 
 SHAPE = (6, 6, 1)
 INPUTS = np.random.default_rng(0).uniform(-1, 1, (310, *SHAPE)).astype(np.float32)
@@ -60,13 +60,13 @@ def test_it_writes_files_scorecard_and_report(
     assert run(folder) == 0
     out = folder / "out"
     assert set(folder.iterdir()) - before == {out}
-    wanted = {f"{name}.tflite" for name in litert.RECIPES} | {"report.html", "scorecard.json"}
+    wanted = {f"{name}.tflite" for name in conversion.RECIPES} | {"report.html", "scorecard.json"}
     assert {path.name for path in out.iterdir()} == wanted
     model = quantize.load(folder / "model.keras")
-    expected = litert.convert(model, "int8", INPUTS[:300], (-1, 1))
+    expected = conversion.convert(model, "int8", INPUTS[:300], (-1, 1))
     assert (out / "int8.tflite").read_bytes() == expected
     rows = json.loads((out / "scorecard.json").read_text(encoding="utf-8"))["rows"]
-    assert [row["model"] for row in rows] == list(litert.RECIPES)
+    assert [row["model"] for row in rows] == list(conversion.RECIPES)
     assert {row["n"] for row in rows} == {310}
     predicted = litert.LiteModel(expected).predict(INPUTS).argmax(1)
     assert rows[2]["correct"] == (predicted == LABELS).sum()

@@ -17,7 +17,7 @@ import numpy as np
 from qhelpers import paths
 from qhelpers.evaluation import comparison, layer_errors
 from qhelpers.progress import progress
-from qhelpers.tflite import conversion, litert, silence
+from qhelpers.tflite import conversion, silence
 from qhelpers.tflite.file import Array
 
 HELP = "quantize your own Keras model by every recipe, measure it, write a report"
@@ -104,7 +104,7 @@ def run(chosen: argparse.Namespace) -> None:
             comparison.check_labels(labels, (len(inputs), *model.outputs[0].shape[1:]))
         except ValueError as error:
             raise ValueError(f"{chosen.labels}: {error}") from error
-    files, refused = litert.quantize_all(model, inputs[:_CALIBRATION], value_range)
+    files, refused = conversion.quantize_all(model, inputs[:_CALIBRATION], value_range)
     source = f"{len(inputs):,} inputs of {chosen.calibration.name}; the first "
     source += f"{min(_CALIBRATION, len(inputs))} also gave the ranges"
     with progress(1, "Comparing") as advance:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qhelpers.evaluation import layer_errors, metrics
-from qhelpers.evaluation.scorecard import Row, Scorecard, html_table
+from qhelpers.evaluation.scorecard import Row, Scorecard, html_table, text_table
 from qhelpers.tflite.file import Array
 from qhelpers.tflite.litert import LiteModel
 
@@ -32,11 +32,11 @@ class Comparison:
         rows = map(layer_errors.cells, self.errors)
         return self.card.html() + html_table(title, layer_errors.COLUMNS, rows)
 
-    def _repr_html_(self) -> str:
-        return self.html()
+    _repr_html_ = html
 
     def __repr__(self) -> str:
-        return f"{self.card.text()}\n\n{layer_errors.text(self.errors)}"
+        errors = text_table(layer_errors.COLUMNS, map(layer_errors.cells, self.errors))
+        return f"{self.card.text()}\n\n{errors}"
 
 
 def compare(
@@ -49,19 +49,15 @@ def compare(
 ) -> Comparison:
     """Run files of one model on the same inputs, and compare each with the float32 file.
 
+    The scorecard is not stored among the course's rows. An int8 file's error at each tensor is that
+    on the first 100 inputs.
+
     Args:
-        files: the contents by recipe, as `litert.quantize_all` returns them; with "float32".
+        files: the contents by recipe, as `conversion.quantize_all` returns them; with "float32".
         inputs: float32 [n, *input shape], as the model was trained on.
         labels: [n] whole numbers, the right classes; None: accuracy is left out.
         refused: by recipe why there is no file, for the notes.
         source: what the inputs are, for the line below the table.
-
-    Returns:
-        The scorecard (not stored among the course's rows), the outputs and, where there is an
-        int8 file, its error at each tensor on the first 100 inputs.
-
-    Raises:
-        ValueError: there is no float32 file, or the labels do not fit.
     """
     if "float32" not in files:
         raise ValueError(f"files must hold a 'float32' to compare with; got {sorted(files)}.")
@@ -82,7 +78,7 @@ def compare(
         timing = (times[name].ratio, metrics.cpu_name(), model.threads)
         found.append(Row(*head, *timing, "float32", models["float32"].sha))
         if name != "float32":
-            ratio = layer_errors.sqnr(reference, outputs[name])
+            ratio = metrics.sqnr_db(reference, outputs[name])
             notes.append(f"{name}'s outputs: {ratio:.1f} dB")
     notes = [f"SQNR against float32: {'; '.join(notes)}."] if notes else []
     notes += [f"no {name} file: {why}" for name, why in (refused or {}).items()]
@@ -97,15 +93,7 @@ def compare(
 
 
 def check_labels(labels: Array, shape: tuple[int, ...]) -> None:
-    """Refuse labels that do not fit the model's outputs.
-
-    Args:
-        labels: [n] whole numbers.
-        shape: of the outputs, [n, classes].
-
-    Raises:
-        ValueError: the outputs are no classes, or the labels have another shape, type or range.
-    """
+    """Raise a ValueError where labels, [n] integers, do not fit outputs of `shape`."""
     if len(shape) != 2 or shape[1] < 2:
         raise ValueError(
             "labels need outputs [n, classes] with two classes or more; this model gives "

@@ -67,27 +67,11 @@ def draw(
         captions: stage -> another caption, such as {"rescaled": "scaled, plus bias"}.
         inputs: the activations [n] that these weights are multiplied with, as real numbers.
         quantized: the same activations as they are multiplied, as text, n of them.
-
-    Raises:
-        ValueError: an unknown stage, or other numbers of stored weights or inputs than of weights.
     """
     real = np.asarray(weights, np.float64)
     rows = {"weights": real} if inputs is None else {"weights": real, "inputs": np.asarray(inputs)}
     named = {**STAGES, **(INPUTS if len(rows) == 2 else {})}
     chosen = {active} if isinstance(active, str) else set(active)
-    unknown = (chosen | set(types) | set(captions or {})) - set(named)
-    if unknown:
-        raise ValueError(f"stages are {', '.join(named)}; got {sorted(unknown)[0]!r}.")
-    if real.ndim != 1 or not 3 <= len(real) <= 5 or len(stored) != len(real):
-        raise ValueError(
-            "weights must be [n], n from 3 to 5, with as many stored ones; "
-            f"got shape {list(real.shape)} and {len(stored)} stored."
-        )
-    if len(rows) == 2 and not rows["inputs"].shape == real.shape == (len(quantized),):
-        raise ValueError(
-            f"{len(real)} weights meet as many inputs; got shape {list(rows['inputs'].shape)} "
-            f"and {len(quantized)} quantized."
-        )
     if of:
         named |= {"stored": f"stored ({len(real)} of {of:,})", "sum": f"sum of {of:,} products"}
     named |= captions or {}

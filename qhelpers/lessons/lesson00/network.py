@@ -66,18 +66,8 @@ def wide_enough(kernel: npt.NDArray[Any]) -> float:
     return 2 * float(kernel.std())
 
 
-def card(
-    results: Mapping[str, tuple[int, npt.NDArray[Any]]],
-    size: Mapping[int, int],
-    labels: npt.NDArray[Any],
-) -> str:
-    """Return the lesson's table: bytes, accuracy and flips of each network.
-
-    Args:
-        results: name -> bits and logits [n, 10]; the first is what the others are held against.
-        size: bits -> bytes.
-        labels: [n].
-    """
+def card(results: Mapping[str, tuple[int, Any]], size: Mapping[int, int], labels: Any) -> str:
+    """Return the table of `results`, name -> (bits, logits); `size` maps bits to bytes."""
     reference = next(iter(results.values()))[1]
     lines = [f"{'model':20} {'bytes':>7}  accuracy in % [95 %]  flips"]
     for name, (bits, found) in results.items():

@@ -16,19 +16,14 @@ Array = NDArray[Any]
 def path(
     weights: tuple[Array, Array, float],
     row: tuple[Array, Array, float],
-    *,
     zero_point: float,
     total: float,
     bias: float,
 ) -> None:
     """Draw the course's journey for one logit of the hybrid dense layer.
 
-    Args:
-        weights: of one output: real [n], as stored [n], and their scale.
-        row: what they meet: real [n], as int8 [n], and its scale.
-        zero_point: the row's.
-        total: the sum of the products, an integer.
-        bias: the output's.
+    Weights and the row that they meet are given as real numbers [n], as int8 [n], and a scale;
+    `total` is the sum of their products.
     """
     (real, stored, step), (met, values, scale) = weights, row
     some = np.abs(real * met).argsort()[[-1, -9, -99, -499]]
