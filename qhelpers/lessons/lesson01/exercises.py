@@ -9,14 +9,12 @@ import numpy as np
 
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
-# Five images and three scores: two keep their digit, three flip, one of them to a lower one.
+# Six images and three scores: two keep their digit, four flip, to a higher one and to lower ones.
 _FIRST = np.array(
-    [[0.1, 2.0, -1.0], [3.0, 1.0, 0.0], [-5.0, -6.0, -4.0], [1.0, 0.5, 0.2], [0.0, 0.3, 0.9]],
-    np.float32,
+    [[6, -3, -3], [3, -5, -2], [4, -4, 9], [2, 6, 4], [1, 7, 1], [8, -3, 0]], np.float32
 )
 _SECOND = np.array(
-    [[0.2, 2.5, -1.0], [0.5, 1.0, 0.0], [-3.0, -6.0, -4.0], [1.5, 0.5, 0.2], [0.0, 0.8, 0.7]],
-    np.float32,
+    [[-4, -1, 0], [-1, 7, 1], [-2, 4, -3], [-4, 2, -1], [0, 1, -2], [-2, 3, 5]], np.float32
 )
 
 
@@ -28,7 +26,7 @@ def count_flips(answer: Callable[..., Any]) -> Verdict:
     got = answer(_FIRST, _SECOND)
     if np.ndim(got) != 0:
         return hint(f"Expected one number; got something of shape {np.shape(got)}. Count.")
-    if got == 3 and answer(_FIRST, _FIRST) == 0:
+    if got == 4 and answer(_FIRST, _FIRST) == 0:
         return right("Predictions are compared, not scores, and no labels are needed.")
     if got == int((_FIRST != _SECOND).sum()):
         return hint("That counts scores that differ. Compare which score is the largest.")
@@ -38,7 +36,7 @@ def count_flips(answer: Callable[..., Any]) -> Verdict:
         return hint("argmax() without an axis finds one largest score. Look in each row.")
     if got == 2 or 0 < got < 1:
         return hint("Count the images that differ; do not take their share, or those that agree.")
-    return hint(f"For three flips in five images your function gives {got!r:.30}.")
+    return hint(f"For four flips in six images your function gives {got!r:.30}.")
 
 
 choice(
