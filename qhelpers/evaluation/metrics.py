@@ -186,7 +186,7 @@ def _warm_up(call: Callable[[], Any]) -> int:
 
 
 def latency(
-    calls: Mapping[str, Callable[[], Any]], rounds: int = 25, budget_s: float = 3.0
+    calls: Mapping[str, Callable[[], Any]], rounds: int = 50, budget_s: float = 3.0
 ) -> dict[str, Latency]:
     """Time several models in turn, A B C A B C ..., so that a busy moment hits all alike.
 
@@ -196,8 +196,8 @@ def latency(
         budget_s: slow calls get fewer rounds, five at least, to end within about so many seconds.
 
     Returns:
-        For each name its median time with quartiles, and its ratio to the FIRST: of the medians,
-        with the quartiles of the ratios of single rounds.
+        For each name its median time with quartiles, and its ratio to the FIRST: of the fastest
+        samples, since other programs only ever add time; with the quartiles of single rounds.
     """
     if not calls or rounds < 1:
         raise ValueError("latency needs at least one function and one round.")
@@ -223,9 +223,9 @@ def latency(
 def _summary(times: Array, first: Array) -> Latency:
     """Return medians and quartiles of one model's samples beside the first model's."""
     low, median, high = map(float, np.percentile(times, (25, 50, 75)))
-    ratio = median / float(np.median(first))
+    ratio = float(times.min() / first.min())
     ratio_low, ratio_high = map(float, np.percentile(times / first, (25, 75)))
-    # The ratio of medians may fall just outside the quartiles of the ratios.
+    # The ratio of the fastest may fall outside the quartiles of the ratios.
     return Latency(median, low, high, ratio, min(ratio_low, ratio), max(ratio_high, ratio))
 
 

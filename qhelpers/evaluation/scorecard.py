@@ -28,7 +28,7 @@ Array = npt.NDArray[Any]
 WIDTH = 78
 """Columns that a table and the lines below it take at most: those of a page."""
 
-_COLUMNS = ("model", "bytes", "smaller", "accuracy % [95 %]", "flips", "latency")
+_COLUMNS = ("model", "bytes", "smaller", "accuracy % [95 %]", "flips", "time")
 
 
 @dataclass(frozen=True)
@@ -192,16 +192,16 @@ class Scorecard:
     def _cells(self, row: Row) -> list[str]:
         """Return a row's texts, one for each column."""
         sizes = {other.model: other.bytes for other in self.rows}
-        share, smaller, ratio = "–", "–", "–"
+        share, smaller, time = "–", "–", "–"
         if row.correct is not None:
             low, high = metrics.wilson(row.correct, row.n)
             share = f"{100 * row.correct / row.n:.2f} [{100 * low:.1f}, {100 * high:.1f}]"
         if row.reference in sizes:
             smaller = f"{sizes[row.reference] / row.bytes:.2f}x"
         if row.latency_ratio is not None:
-            ratio = f"{row.latency_ratio:.{2 if row.latency_ratio < 10 else 1}f}x"
+            time = "1x" if row.model == row.reference else speed(row.latency_ratio)
         flips = "–" if row.flips is None else f"{row.flips:,}"
-        return [row.model, f"{row.bytes:,}", smaller, share, flips, ratio]
+        return [row.model, f"{row.bytes:,}", smaller, share, flips, time]
 
     def _footer(self) -> list[str]:
         """Return the lines below the table: what it was measured on."""
@@ -209,8 +209,8 @@ class Scorecard:
         images = sorted({r.n for r in self.rows})
         lines = [f"Data: {self.source}; n = {' / '.join(f'{n:,}' for n in images)}."]
         timed = any(r.latency_ratio is not None for r in self.rows)
-        latency = " Latency: one image, median, over the reference's." if timed else ""
-        lines += [f"CPU: {'; '.join(cpus)}.{latency}"]
+        time = " Time: one image, fastest round against the reference's." if timed else ""
+        lines += [f"CPU: {'; '.join(cpus)}.{time}"]
         for name in sorted({r.reference for r in self.rows} - {"float32"}):
             others = [r.model for r in self.rows if r.reference == name and r.model != name]
             if others:
@@ -231,6 +231,14 @@ class Scorecard:
 
     _repr_html_ = html
     __repr__ = text
+
+
+def speed(ratio: float) -> str:
+    """Say in words how a time compares with the reference's, such as "3.4x slower"."""
+    times = max(ratio, 1 / ratio)
+    if times < 1.1:
+        return "the same"
+    return f"{times:.1f}x {'slower' if ratio > 1 else 'faster'}"
 
 
 def text_table(
@@ -297,7 +305,8 @@ def _parse(path: Path, key: str) -> Row:
             and all(isinstance(text, str) for text in (row.model, row.cpu, row.reference))
             and 0 <= (row.correct or 0) <= row.n
             and min(row.n, row.bytes, row.threads) >= 1
-            and min(row.lesson, row.flips or 0, row.latency_ratio or 0) >= 0
+            and min(row.lesson, row.flips or 0) >= 0
+            and (row.latency_ratio is None or row.latency_ratio > 0)
         )
     except TypeError as error:  # of another version, or a text where a number should be
         raise ValueError("it is not a valid row") from error
