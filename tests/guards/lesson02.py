@@ -33,3 +33,4 @@ assert light[4] == np.float32(1 / 256)
 assert np.allclose(curves["dynamic_range"], curves["dynamic_range"][0], atol=1e-3)
 _spread = rows.max(axis=1).max() / rows.max(axis=1).min()
 assert _spread > 1.1, "every image has a scale of its own"
+assert largest < half, "in the dark every logit that should win rounds to 0"
