@@ -241,14 +241,27 @@ def test_missing_framework_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
         keras_cnn.build()
 
 
-def test_a_fit_of_ones_own_trains_what_is_kept(data: digits.Digits) -> None:
+def test_a_fit_of_ones_own_is_kept_apart(data: digits.Digits) -> None:
     fitted: list[Any] = []
-    first = keras_cnn.trained(data, fit=fitted.append)
-    assert len(fitted) == 1
+
+    def fit(model: Any) -> None:
+        model.layers[-1].bias.assign(np.full(10, 7.0))
+        fitted.append(model)
+
+    first = keras_cnn.trained(data, fit=fit)
     assert equal(first, fitted[0])
-    second = keras_cnn.trained(data, fit=fitted.append)
+    assert equal(first, keras_cnn.trained(data, fit=fit))
     assert len(fitted) == 1, "the cache has it"
-    assert equal(first, second)
+    assert not equal(first, keras_cnn.trained(data)), "other lessons train their own"
+
+    def changed(model: Any) -> None:
+        fitted.append(model)
+
+    keras_cnn.trained(data, fit=changed)
+    assert len(fitted) == 2, "another source text: run again"
+    keras_cnn.trained(data, fit=fitted.append)
+    keras_cnn.trained(data, fit=fitted.append)
+    assert len(fitted) == 4, "no source text: run each time"
 
 
 def test_the_fit_that_lesson_01_shows_gives_the_weights_of_train(data: digits.Digits) -> None:
