@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 
@@ -95,6 +96,15 @@ def test_no_registry_host_is_named() -> None:
         for path in ROOT.glob(pattern):
             if path.is_file():
                 assert not hosts.search(path.read_text(encoding="utf-8")), path
+
+
+def test_arithmetic_imports_numpy_alone() -> None:
+    allowed = {*sys.stdlib_module_names, "numpy", "qhelpers"}  # of qhelpers: see lint-imports
+    for path in (ROOT / "qhelpers" / "arithmetic").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert {name.partition(".")[0] for name in names} <= allowed, f"{path.name}: {names}"
 
 
 # Lines of code; they only go down. A lesson that is not named here gets 250.
