@@ -7,6 +7,7 @@ import re
 import sys
 
 import pytest
+import reading_time
 import yaml
 from course_files import NAMES, ROOT, draws, read
 from packaging.requirements import Requirement
@@ -71,6 +72,7 @@ def test_each_make_command_of_the_readme_exists(command: str) -> None:
 def test_the_readme_lists_each_notebook_with_its_badges(name: str) -> None:
     (row,) = [line for line in README.splitlines() if f"](notebooks/{name}.ipynb)" in line]
     assert row.startswith("|")
+    assert f"| {reading_time.announced(read(name))} |" in row
     assert f"/blob/main/notebooks/{name}.ipynb)" in row
     assert f"urlpath=lab/tree/notebooks/{name}.ipynb)" in row
 
