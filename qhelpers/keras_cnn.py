@@ -1,4 +1,7 @@
-"""The course's convolutional network: 12 filters, 20,410 parameters, trained once and kept."""
+"""The course's convolutional network: 12 filters, 20,410 parameters, trained once and kept.
+
+`learn_once` and `weights` do that for any Keras network.
+"""
 
 from __future__ import annotations
 

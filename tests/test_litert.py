@@ -359,7 +359,7 @@ def test_wrong_calls(files: dict[str, bytes], images: np.ndarray) -> None:
     model = litert.LiteModel(files["int8"])
     with pytest.raises(ValueError, match="unknown engine 'gpu'"):
         litert.LiteModel(files["int8"], engine="gpu")
-    with pytest.raises(ValueError, match=r"must be float32; got uint8"):
+    with pytest.raises(ValueError, match=r"must be floats; got uint8. Use data\.to_float"):
         model.predict((images * 255).astype(np.uint8))
     with pytest.raises(ValueError, match="NaN"):
         model.predict(images + np.nan)

@@ -178,7 +178,8 @@ def _real(values: ArrayLike) -> Floats:
     real = np.asarray(values, dtype=np.float64)
     bad = real.size - int(np.isfinite(real).sum())
     if bad:
-        raise ValueError(f"no integer stands for NaN or infinity; {bad} of {real.size} are that.")
+        found = f"{bad} of {real.size} values are NaN or infinite"
+        raise ValueError(f"{found}; no integer stands for those.")
     return real
 
 

@@ -17,7 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after `python -m qhelpers`; by default those of the command line.
 
     Returns:
-        The exit status: 0 where all is well, 1 where a check, a notebook or a file failed.
+        The exit status: 0 where all is well, 1 where a check, a notebook or a file failed,
+        130 where it was interrupted.
     """
     from qhelpers.cli import quantize
 
