@@ -23,7 +23,7 @@ from course_files import (
 )
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from qhelpers.cli import fork, run_notebooks
+from qhelpers.cli import address, run_notebooks
 
 ROOMS = [
     "## You will",
@@ -165,7 +165,7 @@ def test_first_cell_says_what_to_expect(name: str) -> None:
 
 @each
 def test_badges_follow_from_the_one_address(name: str) -> None:
-    repository = fork.current(ROOT)
+    repository = address.current(ROOT)
     path = f"notebooks/{name}.ipynb"
     first = read(name).cells[0].source
     assert f"colab.research.google.com/github/{repository}/blob/main/{path})" in first
@@ -284,7 +284,7 @@ def test_helpers_are_installed_only_where_missing(name: str) -> None:
     installs = [c.source for c in code_cells(read(name)) if "pip install" in c.source]
     assert len(installs) == 1
     assert 'find_spec("qhelpers") is None' in installs[0]
-    assert f"git+https://github.com/{fork.current(ROOT)}" in installs[0]
+    assert f"git+https://github.com/{address.current(ROOT)}" in installs[0]
     assert not re.search(r"pip install[^\n]*\b(tensorflow|torch)\b(?!ao)", installs[0])
 
 

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _done(chosen: argparse.Namespace) -> bool:
     """Run the chosen command; say whether all is well."""
-    from qhelpers.cli import doctor, fork, quantize, refresh, run_notebooks
+    from qhelpers.cli import address, doctor, quantize, refresh, run_notebooks
 
     if chosen.command == "doctor":
         return doctor.report()
@@ -58,7 +58,7 @@ def _done(chosen: argparse.Namespace) -> bool:
     if chosen.command == "refresh":
         return refresh.refresh(chosen.numbers)
     if chosen.command == "address":
-        print(fork.change(chosen.repository))
+        print(address.change(chosen.repository))
     else:
         quantize.run(chosen)
     return True
