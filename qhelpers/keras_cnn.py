@@ -175,8 +175,8 @@ def learn_once(model: keras.Model, name: str, learn: Callable[[], None]) -> None
         try:
             model.set_weights(_checked(content, model))
             return
-        except Exception as error:  # whatever a damaged file makes NumPy raise
-            print(f"The cached model {path.name} is damaged ({type(error).__name__}): retraining.")
+        except Exception:  # whatever a damaged file makes NumPy raise
+            print(f"The cached network {path.name} is damaged: training it again.")
     learn()
     stream = io.BytesIO()
     np.savez(stream, *model.get_weights())

@@ -12,6 +12,8 @@ import yaml
 from course_files import NAMES, ROOT, draws, read
 from packaging.requirements import Requirement
 
+from qhelpers.cli import doctor
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -90,6 +92,17 @@ def test_the_picture_in_the_readme_was_made_by_the_course() -> None:
         if "image/png" in output.get("data", {})
     ]
     assert (ROOT / picture).read_bytes() in stored
+
+
+def test_everybody_names_the_same_versions_of_python() -> None:
+    low, high = (minor for _, minor in doctor.PYTHONS)
+    assert PROJECT["requires-python"] == f">=3.{low},<3.{high + 1}"
+    assert f"You need Python 3.{low} to 3.{high} " in README
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f"(3, {low}) <= v <= (3, {high})" in makefile
+    assert f"The course needs Python 3.{low} to 3.{high};" in makefile
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    assert f'python: ["3.{low}", "3.{high}"]' in workflow
 
 
 def test_no_registry_host_is_named() -> None:

@@ -159,8 +159,7 @@ def test_damaged_file_is_reported_and_replaced(
     again = keras_cnn.trained(data)
     assert equal(again, shift(keras_cnn.build(), 2))
     out = capsys.readouterr().out
-    assert out.startswith(f"The cached model {path.name} is damaged")
-    assert out.count("\n") == 1
+    assert out == f"The cached network {path.name} is damaged: training it again.\n"
     assert equal(keras_cnn.trained(data), again)
     assert capsys.readouterr().out == ""
 

@@ -40,7 +40,7 @@ def check_python(version: tuple[int, int] | None = None) -> Check:
         "Python",
         low <= found <= high,
         f"{found[0]}.{found[1]}",
-        "Install a Python from 3.10 to 3.13 and make the environment with it: "
+        f"Install a Python from 3.{low[1]} to 3.{high[1]} and make the environment with it: "
         "make clean lab PYTHON=python3.12",
     )
 
