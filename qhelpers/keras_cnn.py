@@ -1,4 +1,7 @@
-"""The course's convolutional network: 12 filters, 20,410 parameters, trained once and kept."""
+"""The course's convolutional network: 12 filters, 20,410 parameters, trained once and kept.
+
+`learn_once` and `weights` do that for any Keras network.
+"""
 
 from __future__ import annotations
 
@@ -179,8 +182,8 @@ def learn_once(model: keras.Model, name: str, learn: Callable[[], None]) -> None
         try:
             model.set_weights(_checked(content, model))
             return
-        except Exception as error:  # whatever a damaged file makes NumPy raise
-            print(f"The cached model {path.name} is damaged ({type(error).__name__}): retraining.")
+        except Exception:  # whatever a damaged file makes NumPy raise
+            print(f"The cached network {path.name} is damaged: training it again.")
     learn()
     stream = io.BytesIO()
     np.savez(stream, *model.get_weights())
