@@ -71,13 +71,13 @@ def path(weights: Mapping[str, Array], logits: Array, digit: int) -> None:
     """Draw the course's journey for a digit's logit of the float16 file."""
     kernel = weights["logits/kernel"][:, digit].astype(np.float16)
     some = np.sort(kernel[np.abs(kernel).argsort()[[-1, -30, -400, -900]]])
-    bias = float(np.float16(weights["logits/bias"][digit]))
+    logit, bias = (round(float(x), 3) for x in (logits[digit], weights["logits/bias"][digit]))
     journey.draw(
         some.astype(np.float32),
         [f"{int(w.view(np.uint16)):04x} ({float(w):.3f})" for w in some],
-        products=f"{logits[digit] - bias:.3f}",
+        products=f"{logit - bias:.3f}",
         rescaled=f"{bias:+.3f}",
-        result=f"{logits[digit]:.3f}",
+        result=f"{logit:.3f}",
         types={"weights": "float32", "stored": "float16", "sum": "float32", "result": "float32"},
         active="stored",
         title="float16: half the bits in the file, then everything as before",
