@@ -14,10 +14,11 @@ WRONG = {
         ("5", "Expected a function"),
     ],
     "04.2": [
-        ("65520", "really holds"),
-        ("float('inf')", "did not"),
-        ("2e12", "the float32 file holds"),
-        ("1.0", "in common"),
+        ("65504", "the end of float16"),
+        ("1e12 * 65504 / np.abs(numbers['float32']).min()", "largest weight"),
+        ("1e12", "infinity?"),
+        ("float('inf')", "infinity?"),
+        ("1.0", "A larger factor"),
         ("'large'", "Expected a number"),
     ],
     "04.3": [

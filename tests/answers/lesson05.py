@@ -31,7 +31,7 @@ WRONG = {
     ],
     "05.3": [
         ("['float32', 'int16x8', 'float16']", "The first device"),
-        ("['int16x8', 'int16x8', 'float16']", "gained nothing"),
+        ("['int16x8', 'int16x8', 'float16']", "showed no gain"),
         ("['int8', 'float16', 'float16']", "The second device"),
         ("['int8', 'int8', 'float16']", "quiet end of the figure"),
         ("['int8', 'int16x8', 'float32']", "half of the bytes"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from qhelpers.lessons.lesson04 import half
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
@@ -37,17 +39,18 @@ def rounded_fraction(answer: Callable[..., Any]) -> Verdict:
 
 
 @exercise("04.2", expects=float)
-def broken_number(answer: float) -> Verdict:
-    """The largest float16, to which the converter clips."""
-    if abs(answer) == 65504:
-        return right("The end of float16. What was far beyond it was clipped to it, silently.")
-    if answer in (65519, 65520, 65535, 65536):
-        return hint("Close to where float16 ends, but read the number that the file really holds.")
-    if abs(answer) == float("inf"):
-        return hint("NumPy would make it infinite. The converter did not: look at the numbers.")
-    if abs(answer) > 65520:
-        return hint("That is what the float32 file holds. What became of it in the other?")
-    return hint("Look at the two lists. What do the values in the float16 one have in common?")
+def largest_factor(answer: float, weights: Any) -> Verdict:
+    """The factor at which the largest of the float32 file's weights is the end of float16."""
+    by_size = 1e12 * 65_504 / np.abs(weights)
+    if np.isclose(answer, by_size.min(), rtol=0.01):
+        return right("All above the end of float16 was clipped to it, silently.")
+    if answer == 65504:
+        return hint("That is the end of float16, and what stands in the file. How far is it off?")
+    if np.isclose(answer, by_size.max(), rtol=0.01):
+        return hint("The largest weight has to fit as well.")
+    if answer > by_size.min():
+        return hint("At that factor the largest weight is beyond the end of float16: infinity?")
+    return hint("A larger factor would do. Where does float16 end, and how far beyond are they?")
 
 
 choice(

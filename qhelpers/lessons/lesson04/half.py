@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from qhelpers.tflite import silence
 from qhelpers.tflite.litert import LiteModel
 
 if TYPE_CHECKING:
@@ -79,3 +80,33 @@ def first_layer(content: bytes) -> Floats:
     lite = LiteModel(content)
     found = [lite.value(t.index) for t in lite.constants() if t.shape == (8, 1)]
     return np.asarray(found[0].ravel(), np.float32)
+
+
+def with_rounded_weights(file: LiteModel) -> bytes:
+    """Return the bytes of a float32 file, its weights overwritten by the nearest float16 values."""
+    content = file.content
+    for info in file.constants():
+        if info.dtype == np.float32:
+            values = file.value(info.index)
+            content = content.replace(values.tobytes(), np.float32(np.float16(values)).tobytes())
+    return content
+
+
+def with_litert_quantizer(content: bytes) -> bytes:
+    """Return a float32 .tflite file cast to float16 by litert-quantizer."""
+    from litert_quantizer import qtyping, quantizer
+    from litert_quantizer.algorithm_manager import AlgorithmName
+
+    half = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
+    config = qtyping.OpQuantizationConfig(
+        weight_tensor_config=half, compute_precision=qtyping.ComputePrecision.FLOAT
+    )
+    with silence.quiet():
+        tool = quantizer.Quantizer(content)
+        tool.update_quantization_recipe(
+            regex=".*",
+            operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
+            op_config=config,
+            algorithm_key=AlgorithmName.FLOAT_CASTING,
+        )
+        return bytes(tool.quantize().quantized_model)

@@ -75,7 +75,7 @@ choice(
     ["int8", "int16x8", "float16"],
     "First what the device can run, then what the signal needs, then the cheapest.",
     {
-        "int16x8": "The digits gained nothing from 16 bits, and they double the memory in use.",
+        "int16x8": "The digits showed no gain from 16 bits, which double the activations.",
         "": "The first device has no floating point: that file computes with floats.",
     },
     {

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from qhelpers import keras_cnn, paths
 from qhelpers.arithmetic import affine, ranges
 from qhelpers.progress import progress
-from qhelpers.tflite import conversion
+from qhelpers.tflite import conversion, silence
 from qhelpers.tflite.litert import LiteModel
 
 if TYPE_CHECKING:
@@ -229,3 +229,18 @@ def one_number(lite: LiteModel, clips: Clips, clip: int) -> dict[str, Any]:
         "multiplier": float(source.scales[0] * weights.scales[0] / result.scales[0]),
         "expected": int(lite.value(result.index).reshape(SAMPLES)[at]),
     }
+
+
+def with_litert_quantizer(content: bytes, typical: npt.NDArray[np.float32]) -> bytes:
+    """Quantize a float32 .tflite file of the CNN to 16x8 by litert-quantizer.
+
+    Args:
+        content: the file.
+        typical: [n, 28, 28], to calibrate on.
+    """
+    from litert_quantizer import quantizer, recipe
+
+    with silence.quiet():
+        tool = quantizer.Quantizer(content, recipe.static_wi8_ai16())
+        batches = {"serving_default": [{"image": image[None]} for image in typical]}
+        return bytes(tool.quantize(tool.calibrate(batches)).quantized_model)
