@@ -35,7 +35,10 @@ def _add_up(answer: Callable[[Any, Any, Any], Any]) -> Verdict:
         if got.dtype != _F32:
             return hint(f"Every step should be float32; got {got.dtype}.")
         if np.array_equal(got, _late(values, factors, start)):
-            return hint("You add `start` at the end. The sum has to begin with it.")
+            return hint(
+                "The products are added up first and `start` joins at the end, whichever side of "
+                "the + it stands on. Begin with it, then add one product after the other."
+            )
         if not np.allclose(got, wanted, rtol=1e-4):
             return hint("That is another sum. Is every product in it once, and `start`, too?")
         return hint("Nearly: the order is another one. np.sum and @ choose their own.")
@@ -64,7 +67,7 @@ choice(
 
 choice(
     "21.3",
-    ["a bound from the sums of magnitudes"],
+    ["a bound"],
     "Wide enough for every order, narrow enough to catch a wrong program.",
     {
         "every bit": "Does a processor of another maker add in the same order?",
