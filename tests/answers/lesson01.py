@@ -14,8 +14,8 @@ WRONG = {
     ],
     "01.2": [
         ("'weights'", "The same file"),
-        ("'labels'", "larger"),
-        ("'order'", "no larger logits"),
+        ("'labels'", "flips would be none"),
+        ("'order'", "nearly all answers would flip"),
         ("'scale'", "Choose one of"),
     ],
     "01.3": [

@@ -169,7 +169,7 @@ def path(net: network.Net, rounded: network.Net, image: Array) -> None:
     scale = float(np.abs(rounded["kernel2"]).max())
     integers = np.rint(rounded["kernel2"][:, digit] / scale)
     weights = net["kernel2"][:, digit]
-    chosen = np.argsort(weights)[[-1, -6, 0]]
+    chosen = np.argsort(weights)[[0, -6, -1]]
     score = f"{float(logits[digit]):.2f}"
     journey.draw(
         weights[chosen],

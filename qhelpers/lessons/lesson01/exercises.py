@@ -34,6 +34,8 @@ def count_flips(answer: Callable[..., Any]) -> Verdict:
         return hint("The digits lie along axis 1: look for the largest in each row.")
     if got == int(_FIRST.argmax() != _SECOND.argmax()):
         return hint("argmax() without an axis finds one largest score. Look in each row.")
+    if got == int((_FIRST.max(axis=1) != _SECOND.max(axis=1)).sum()):
+        return hint("That compares the largest scores, not where they stand.")
     if got == 2 or 0 < got < 1:
         return hint("Count the images that differ; do not take their share, or those that agree.")
     return hint(f"For four flips in six images your function gives {got!r:.30}.")
@@ -45,8 +47,8 @@ choice(
     "They go from 0 to 255, and the network learned from 0 to 1.",
     {
         "weights": "The same file gave the right logits before. What else went in?",
-        "labels": "Labels change the accuracy, but can they make logits larger?",
-        "order": "Images in another order have other answers, but no larger logits.",
+        "labels": "Then the flips would be none. Look into `mystery`: shape, minimum, maximum.",
+        "order": "Then nearly all answers would flip. Look into `mystery`: minimum, maximum.",
     },
 )
 
