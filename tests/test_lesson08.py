@@ -32,24 +32,6 @@ def test_nothing_is_clipped_by_the_largest(real, bits):
     assert (clipping <= (1e-6 * scale * 2**bits) ** 2).all()
 
 
-def test_ternary_by_hand():
-    # Mean magnitude 2, threshold 1.4: 3 and -4 stay, their mean is 3.5.
-    integers, params = few_bits.ternary(np.array([[3.0, -4.0, 1.0, 0.0]]))
-    assert integers.tolist() == [[1, -1, 0, 0]]
-    assert affine.dequantize(integers, params).tolist() == [[3.5, -3.5, 0, 0]]
-
-
-@given(arrays(np.float64, (3, 8), elements=st.floats(2.0**-7, 100, width=32)), st.integers(0, 255))
-def test_binary_has_the_scale_with_the_smallest_error(sizes, negative):
-    real = np.where(np.unpackbits(np.array([negative], np.uint8)), -sizes, sizes)
-    integers, params = few_bits.binary(real)
-    assert (integers == np.sign(real)).all()
-    scales = np.asarray(params.scale)[:, None]
-    error = ((real - scales * integers) ** 2).sum(axis=1)
-    for factor in (0, 0.5, 0.9, 1.1, 2):
-        assert (error <= ((real - factor * scales * integers) ** 2).sum(axis=1) + 1e-9).all()
-
-
 @given(arrays(np.float64, 30, elements=st.floats(-10, 10, width=32)), st.integers(2, 16))
 def test_each_value_gets_the_nearest_level(values, levels):
     indices, table = few_bits.codebook(values, levels)
@@ -78,3 +60,13 @@ def test_enough_levels_leave_no_error():
     values = np.repeat([-1.0, 0.25, 3.0], 4).reshape(3, 4)
     indices, table = few_bits.codebook(values, 256)
     assert np.allclose(table[indices], values)
+
+
+def test_four_even_levels_beat_three_and_lose_to_four_free_ones():
+    real = np.random.default_rng(0).normal(size=(5, 400)).astype(np.float32)
+    three = affine.fake_quantize(real, ranges.by_mse(real, 2, axis=0, symmetric=True))
+    even, free = few_bits.four_levels(real), few_bits.codebooks(real)
+    assert all(len(np.unique(row)) == 4 for found in (even, free) for row in found)
+    errors = [np.square(real - found).mean(axis=1) for found in (free, even, three)]
+    assert (errors[0] <= errors[1]).all()
+    assert (errors[1] < errors[2]).all()

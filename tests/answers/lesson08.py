@@ -20,6 +20,15 @@ WRONG = {
             "lambda packed: packing.unpack(packed, 4, 8).view(np.uint8)",
             "cannot hold negative",
         ),
+        (
+            "lambda packed: np.stack([packed.astype(np.int8) & 15, packed.astype(np.int8) >> 4], 1)"
+            ".ravel()",
+            "& 15 leaves none",
+        ),
+        (
+            "lambda packed: packing.unpack(packed, 4, 8, signed=False).astype(int) - 16",
+            "only from 8 up",
+        ),
         ("lambda packed: packed", "bytes hold 8 integers"),
         ("lambda packed: None", "returns nothing yet"),
         ("np.zeros(8)", "a function"),

@@ -27,7 +27,7 @@ WRONG = {
         ('"int16x8"', "what does it cost"),
         ('"float16"', "Look into the table"),
         ('"dynamic_range"', "Look into the table"),
-        ('"calibration"', "Which part of the error"),
+        ('"calibration"', "Leave the activations in float"),
         ('"int4"', "Choose one of"),
     ],
 }

@@ -5,6 +5,8 @@ WRONG = {
         ("lambda v, w, s: sum((a * b for a, b in zip(v[::-1], w[::-1])), s)", "order is another"),
         ("lambda v, w, s: (v.astype(float) * w).sum(axis=0) + s", "float32; got float64"),
         ("lambda v, w, s: (v * w).sum(axis=0) + s", "at the end"),
+        ("lambda v, w, s: s + (v * w).sum(axis=0)", "whichever side"),
+        ("lambda v, w, s: s + np.einsum('i...,i...->...', v, w)", "whichever side"),
         ("lambda v, w, s: (v * w).sum(axis=0)", "another sum"),
         ("lambda v, w, s: v * w", "shape"),
         ("'v * w'", "a function"),

@@ -19,16 +19,22 @@ for _bits in (4, 3, 2):
 _left, _right = np.random.default_rng(0).choice([-1, 1], (2, 2028))
 _differ = int(np.unpackbits(np.packbits(_left > 0) ^ np.packbits(_right > 0)).sum())
 assert 2028 - 2 * _differ == _left @ _right, "XOR and counting give the dot product"
+_signs, _means = encode(dense, 1)
+for _factor in (0.9, 1.1):
+    _best, _other = (np.square(dense - _f * _means[:, None] * _signs).sum() for _f in (1, _factor))
+    assert _best < _other, "the mean magnitude is the best scale for signs"
 assert np.array_equal(packed, packing.pack([1, -2, 7, -7], 4)), "the lesson packs as the helper"
 assert packing.unpack(packed, 4, 4).tolist() == [1, -2, 7, -7], "and it comes back"
-for _bits, _per, _choose in schemes.values():
-    _content, _ = pack_network(_bits, _per, _choose)
-    _integers, _scales = encode(conv, _bits, _per, _choose)
-    _integers = (_integers > 0).astype(np.uint8) if _bits == 1 else _integers
-    _first = np.frombuffer(_content[: -(-conv.size * _bits // 8)], np.uint8)
-    _back = packing.unpack(_first, _bits, conv.size, signed=_bits > 1)
-    assert np.array_equal(_back, _integers.ravel()), "the file begins with the convolution"
-    assert _content.endswith(corrected_biases(*rounded(_bits, _per, _choose))[1].tobytes())
+for _name, (_bits, _per) in schemes.items():
+    _stored = [encode(real, _bits, _per, mse) for real in (conv, dense)]
+    _ones = [((_i > 0) if _bits == 1 else _i).astype(np.int8) for _i, _ in _stored]
+    _bytes = sum(packing.pack(_i, _bits).nbytes for _i in _ones)
+    assert 0 <= _bytes - 20_388 * _bits // 8 <= 1, "packed"
+    assert sum(_s.size for _, _s in _stored) == trials[_name][1], "scales"
+_even, _free = (trials[f"2 bits, {_n}"][2][1] for _n in ("four levels", "codebooks"))
+_three = trials["2 bits per channel"][2][1]
+_found = [metrics.sqnr_db(dense, _w) for _w in (_three, _even, _free)]
+assert _found == sorted(_found), "three levels, four, four free ones"
 assert "int4 weights" in int4.stored(), "4-bit weights are called so"
 _conv4, _dense4 = rounded(4)
 _ours = logits(hidden(images, _conv4, conv_bias), _dense4, dense_bias)

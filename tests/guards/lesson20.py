@@ -15,4 +15,6 @@ for engine, pair in guessed.items():
     assert named == [rule.__name__ for rule in pair], f"the table's rules of {engine}"
 assert all((shift <= 0).tolist()), "no shift to the left: shift_away needs none"
 assert list(refused) == (["dynamic_range", "float16"] if arenas else []), "what is refused"
+assert all(2_000 < size - held[name] < 3_500 for name, size in arenas.items()), "bookkeeping"
+assert lost.max() <= 0, "rounding down is never above rounding"
 assert all(e == "micro" or len(o) == len(raw) for e, o in outputs.items()), "all images"

@@ -30,10 +30,15 @@ def unpack_nibbles(answer: Callable[[NDArray[np.uint8]], Any]) -> Verdict:
         return hint("Nothing is negative: 15 stands for -1, 8 for -8. Subtract 16 from 8 up.")
     if np.array_equal(found, np.stack([low, high], axis=1).ravel().astype(int) - 8):
         return hint("Minus 8 is llama.cpp's offset. Two's complement: subtract 16 from 8 up.")
+    both = found.reshape(-1, 2).astype(int)
+    if np.array_equal(both[:, 1], wanted[1::2]) and np.array_equal(both[:, 0] & 15, low):
+        return hint("The second of each pair has its sign, the first has not: & 15 leaves none.")
     if np.array_equal(found, np.concatenate([wanted[::2], wanted[1::2]])):
         return hint("All low halves came first. Put each byte's two side by side.")
     if np.array_equal(found, wanted.view(np.uint8)):
         return hint("uint8 cannot hold negative numbers: 0 - 1 became 255. Make it int8 first.")
+    if np.array_equal(both, np.stack([low, high], axis=1).astype(int) - 16):
+        return hint("16 goes off only from 8 up: 7 is 7.")
     return hint(f"The bytes {packed.tolist()} do not hold {found.tolist()}.")
 
 

@@ -1,9 +1,8 @@
-"""What lesson 08 takes as given: two causes of error, ternary and binary weights, a codebook.
-
-Rows of real numbers, [rows, n], have a scale each.
-"""
+"""What lesson 08 takes as given: the two causes of an error, and four levels for two bits."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,26 +26,6 @@ def squared_errors(rows: Floats, bits: int, clip: Floats) -> tuple[Floats, Float
     return np.mean(squares * inside, axis=1), np.mean(squares * ~inside, axis=1)
 
 
-def ternary(rows: Floats) -> tuple[NDArray[np.int8], affine.QuantParams]:
-    """Make 0 of what is below 0.7 times the mean magnitude; the scale is the mean of the rest.
-
-    Source: F. Li, B. Zhang, B. Liu, "Ternary Weight Networks", arXiv:1605.04711, 2016.
-    """
-    sizes = np.abs(rows)
-    kept = sizes > 0.7 * sizes.mean(axis=1, keepdims=True)
-    scales = (sizes * kept).sum(axis=1) / kept.sum(axis=1)
-    return (np.sign(rows) * kept).astype(np.int8), affine.QuantParams(scales, 0, -1, 1, axis=0)
-
-
-def binary(rows: Floats) -> tuple[NDArray[np.int8], affine.QuantParams]:
-    """Keep the signs, -1 and 1; the scale is the mean magnitude.
-
-    Source: M. Rastegari et al., "XNOR-Net", ECCV 2016, equations 5 and 6.
-    """
-    signs = np.where(rows < 0, -1, 1).astype(np.int8)
-    return signs, affine.QuantParams(np.abs(rows).mean(axis=1), 0, -1, 1, axis=0)
-
-
 def codebook(values: NDArray[np.float32], count: int) -> tuple[NDArray[np.intp], Floats]:
     """Return indices [values] into a table [count], which k-means made of evenly spaced levels.
 
@@ -59,3 +38,27 @@ def codebook(values: NDArray[np.float32], count: int) -> tuple[NDArray[np.intp],
         sums = np.bincount(nearest, values.ravel(), minlength=count)
         table = np.where(sizes > 0, sums / np.maximum(sizes, 1), table)
     return np.searchsorted((table[1:] + table[:-1]) / 2, values), table
+
+
+def four_levels(real: NDArray[Any]) -> NDArray[Any]:
+    """Return weights [channels, ...] rounded to -2, -1, 0 or 1 times a scale of either sign.
+
+    Each channel gets the one of 100 scales that leaves the smallest squared error.
+    """
+    rows: NDArray[Any] = real.reshape(len(real), -1)
+    best: NDArray[Any]
+    best, least = np.zeros_like(rows), np.full(len(rows), np.inf)
+    for share in np.arange(1, 51) / 50:
+        for sign in (-1, 1):
+            scales = sign * share * np.abs(rows).max(axis=1, keepdims=True)
+            restored = scales * np.clip(np.rint(rows / scales), -2, 1)
+            error = np.square(rows - restored).sum(axis=1)
+            best = np.where((error < least)[:, None], restored, best)
+            least = np.minimum(error, least)
+    return best.reshape(real.shape).astype(np.float32)
+
+
+def codebooks(real: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return weights [channels, ...] rounded to the four numbers of each channel's codebook."""
+    pairs = [codebook(row, 4) for row in real]
+    return np.array([table[indices] for indices, table in pairs], np.float32)

@@ -47,7 +47,7 @@ def cliffs(panels: Mapping[str, Mapping[str, Curve]], baseline: Accuracy, title:
         ax.yaxis.set_minor_formatter(NullFormatter())
         ax.set_yticks([100 - tick for tick in _TICKS], [f"{tick}" for tick in _TICKS])
         ax.legend(loc="lower left")
-    panel_axes[0].set_ylabel("right answers [%], with 95 % interval")
+    panel_axes[0].set_ylabel("right answers [%] with 95 % interval\n(log scale of the wrong ones)")
     finish()
 
 
@@ -83,6 +83,28 @@ def clipping(panels: Mapping[str, tuple[Array, Array, Array]]) -> None:
     finish()
 
 
+def levels(weights: Array, ends: Mapping[str, float]) -> None:
+    """Draw weights as a histogram, and over it the three levels of 2 bits: -end, 0 and end.
+
+    Args:
+        weights: real numbers, any shape.
+        ends: title of the panel -> the outer level.
+    """
+    # Up to half a step from 0, a weight becomes 0.
+    lost = {name: float((np.abs(weights) <= end / 2).mean()) for name, end in ends.items()}
+    first, last = list(lost.values())[:: len(lost) - 1]
+    title = f"Three levels: placed badly, {first:.0%} of the weights become 0; well, {last:.0%}"
+    _, panels = new(1, len(ends), title, height=2.8, sharey=True)
+    for ax, (name, end) in zip(panels, ends.items(), strict=True):
+        ax.hist(weights.ravel(), 100, color=COLORS["int16x8"])
+        ax.axvspan(-end / 2, end / 2, color=COLORS["highlight"], alpha=0.3, zorder=0)
+        for level in (-end, 0.0, end):
+            ax.axvline(level, color=COLORS["int8"], linewidth=2.5)
+        ax.set(title=f"range by the {name}", xlabel="weight (orange: levels; yellow: becomes 0)")
+    panels[0].set_ylabel("how many weights")
+    finish()
+
+
 def shifts(errors: Array) -> None:
     """Draw how far each logit is off, [n, 10]: a dot for each image, a bar for the mean."""
     means = errors.mean(axis=0)
@@ -102,7 +124,7 @@ def shifts(errors: Array) -> None:
 def nibbles(integers: Sequence[int]) -> None:
     """Draw how an even number of 4-bit integers lie in bytes, the first in the low half."""
     text = ", ".join(map(str, integers))
-    _, ax = new(title=f"{text}: two integers in a byte, the first in the low half", height=2.3)
+    _, ax = new(title=f"{text}: two integers in a byte, the first in the low half", height=1.9)
     for row, (low, high) in enumerate(zip(integers[::2], integers[1::2], strict=True)):
         halves = [(high, "exponent"), (low, "fraction")]
         groups = [(f"{n}", f"{n & 15:04b}", COLORS[color]) for n, color in halves]

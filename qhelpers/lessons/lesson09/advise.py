@@ -1,30 +1,36 @@
-"""What to try next where int8 lost too much: the weights or the activations are guilty."""
+"""What to try next where int8 lost too much: what is guilty, weights or activations, and why."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-GAIN_DB = 6.0
-"""16x8 has to win as much, half of the error, to be worth its time."""
+HALF_DB = 3.0
+"""Three decibels are half of the noise: what makes less of it than the rest is not guilty."""
 
 
 def after_int8(sqnr_db: Mapping[str, float]) -> str:
     """Say what to try where int8 is too far from the float32 network.
 
-    16x8 has the same 8-bit weights as int8 and activations that are next to exact. So what it wins
-    is the activations' part of the error, and what is left is the weights' part.
+    The weights alone come first. 16x8 has the same 8-bit weights as int8; so where they are guilty
+    it cannot help, and where it does not help they need not be: clipped activations stay clipped.
 
     Args:
-        sqnr_db: "int8" and "int16x8" -> signal-to-quantization-noise ratio of the outputs against
-            those of float32, in decibels, on inputs that were not used for calibration.
+        sqnr_db: "weights" (8-bit weights, float activations), "int8" and "int16x8" ->
+            signal-to-quantization-noise ratio of the outputs against those of float32, in decibels,
+            on inputs that were not used for calibration.
     """
-    gain = sqnr_db["int16x8"] - sqnr_db["int8"]
-    if gain >= GAIN_DB:
+    weights, int8, int16x8 = (sqnr_db[name] for name in ("weights", "int8", "int16x8"))
+    if weights - int8 < HALF_DB:
         return (
-            f"The activations: 16 bits win {gain:.1f} dB. Better ranges (lesson 03), or 16x8\n"
-            "where the device has kernels for it (05)."
+            "The weights: alone they make half of the noise or more. Better ranges and\n"
+            "corrected biases (lesson 08), then training (07)."
+        )
+    if int16x8 - int8 >= HALF_DB:
+        return (
+            f"The activations' steps: 16 bits win {int16x8 - int8:.1f} dB. Tighter ranges (lesson\n"
+            "03), or 16x8 where the device has kernels for it (05)."
         )
     return (
-        f"The weights: 16-bit activations win {gain:.1f} dB, so 16x8 is no way out. Better\n"
-        "ranges and corrected biases (lesson 08), then training (07)."
+        f"The activations' ranges: finer steps bring {int16x8 - int8:+.1f} dB, so they clip.\n"
+        "Calibrate on inputs like those of the device (lesson 03)."
     )

@@ -1,4 +1,4 @@
-"""The networks of lesson 09: one with depthwise convolutions, and two dense layers to time."""
+"""The networks of lesson 09, a file that is broken, and what a file takes on a microcontroller."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qhelpers.data import Digits
-from qhelpers.tflite import conversion
+from qhelpers.data import Digits, representative
+from qhelpers.tflite import conversion, microcontroller
 from qhelpers.tflite.litert import LiteModel
 
 Array = NDArray[Any]
@@ -57,6 +57,37 @@ def trained(digits: Digits) -> Any:
     model.compile(keras.optimizers.Adam(rate), loss)
     model.fit(scaled(images), labels, batch_size=batch, epochs=epochs, verbose=0)
     return model
+
+
+def with_ten_large_weights(model: Any) -> Any:
+    """Return a copy of the course's network in which one weight of each output has become 60.
+
+    They belong to the corner of the picture, which is always black, and to the filter with the
+    smallest bias, which is silent there.
+    """
+    import keras
+
+    copy = keras.models.clone_model(model)
+    kernel, bias, matrix, last = map(np.array, model.get_weights())
+    matrix[bias.argmin()] = 60
+    copy.set_weights([kernel, bias, matrix, last])
+    return copy
+
+
+def broken(model: Any, digits: Digits) -> bytes:
+    """Return the int8 file of exercise 09.2: calibrated on pixels from 0 to 1, not from -1."""
+    gray = representative(digits.train_images, 200)[..., None]
+    return conversion.convert(model, "int8", gray)
+
+
+def arena(content: bytes) -> str:
+    """Say how much working memory LiteRT for Microcontrollers takes for a file, if it takes it."""
+    if not microcontroller.available():
+        return "arena: not run here"
+    try:
+        return f"arena {microcontroller.smallest_arena(content):7,} bytes"
+    except microcontroller.RefusedError:
+        return "refused by LiteRT Micro"
 
 
 def two_dense_layers(width: int) -> dict[str, Callable[[], None]]:

@@ -65,11 +65,11 @@ choice(
 choice(
     "09.3",
     ["weights"],
-    "With activations next to exact the error stays: it is the weights'.",
+    "With activations in float the error stays: it is the weights'.",
     {
         "int16x8": "What does it win over int8 in decibels, and what does it cost?",
         "float16": "Look into the table: what does this board do with it?",
-        "calibration": "Which part of the error could better ranges of activations touch?",
+        "calibration": "Leave the activations in float: how much of the error is gone?",
         "dynamic_range": "Look into the table: can this board run it?",
     },
 )

@@ -1,4 +1,4 @@
-"""The plots of lesson 09: bytes against accuracy, and speed by the size of a layer."""
+"""The plots of lesson 09: files side by side, and speed by the size of a layer."""
 
 from __future__ import annotations
 
@@ -7,75 +7,60 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from qhelpers.evaluation import metrics
-from qhelpers.evaluation.scorecard import Row
+from qhelpers.evaluation.scorecard import Row, speed
 from qhelpers.notebook import style
 
 _COLORS = {"int4": style.COLORS["error"]}
 
 
-def pareto(rows: Sequence[Row], front: Sequence[str], title: str) -> None:
-    """Draw bytes against accuracy, with 95 % intervals; each point has its name and its time.
+def choices(rows: Sequence[Row], front: Sequence[str]) -> None:
+    """Draw one line for each file, smallest first: accuracy with its interval, bytes and time.
 
     Args:
-        rows: of one network; each with labels and a latency ratio.
-        front: names of the models that no other beats; they are joined by a line.
-        title: the figure's message.
+        rows: of one network; each with labels.
+        front: names of the models that no other beats; their dots are filled.
     """
-    _, axes = style.new(1, 1, title, height=4.2)
-    points = {r.model: (r.bytes / 1000, 100 * (r.correct or 0) / r.n) for r in rows}
-    joined = sorted(points[name] for name in front)
-    axes.plot(*zip(*joined, strict=True), color=style.COLORS["muted"], lw=1, ls=":", zorder=1)
-    places = _apart(points)
-    above = {name: place % 2 == 0 for place, name in enumerate(places)}
-    for row in rows:
-        x, y = places[row.model]
-        low, high = (100 * share for share in metrics.wilson(row.correct or 0, row.n))
+    spans = [metrics.wilson(row.correct or 0, row.n) for row in rows]
+    overlap = max(low for low, _ in spans) <= min(high for _, high in spans)
+    title = "The bars overlap, so they cannot rank these files"
+    _, axes = style.new(1, 1, title if overlap else "Not all bars overlap", height=3.2)
+    ordered = sorted(zip(rows, spans, strict=True), key=lambda pair: pair[0].bytes)
+    beside = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center", "fontsize": 9}
+    for place, (row, span) in enumerate(ordered):
+        share, low, high = (100 * x for x in ((row.correct or 0) / row.n, *span))
         color = style.COLORS.get(row.model) or _COLORS.get(row.model, style.COLORS["muted"])
-        axes.errorbar(x, y, [[y - low], [high - y]], fmt="o", ms=7, color=color, capsize=3)
-        time = "" if row.latency_ratio is None else f"\n{row.latency_ratio:.2g}x the time"
-        end, offset, va = (high, 5, "bottom") if above[row.model] else (low, -5, "top")
-        near = {"xytext": (0, offset), "textcoords": "offset points"}
-        look = {"color": color, "ha": "center", "va": va, "fontsize": 9}
-        axes.annotate(row.model + time, (x, end), **near, **look)
-    axes.set_xscale("log")
-    sizes = sorted({round(x) for x, _ in points.values()})
-    ticks = [size for i, size in enumerate(sizes) if i == 0 or size > 1.25 * sizes[i - 1]]
-    axes.set_xticks(ticks, [f"{tick}" for tick in ticks])
-    axes.set_xticks([], minor=True)
-    axes.set_xlim(min(sizes) / 1.3, max(sizes) * 1.3)
-    axes.margins(y=0.3)
-    axes.set(xlabel="file in kilobytes (log; close ones are drawn apart)")
-    axes.set_ylabel("accuracy in %, with 95 % interval")
+        time = "" if row.latency_ratio is None else speed(row.latency_ratio)
+        fill = color if row.model in front else "white"
+        bar = [[share - low], [high - share]]
+        axes.errorbar(
+            share, place, xerr=bar, fmt="o", ms=8, color=color, mfc=fill, mew=1.8, capsize=3
+        )
+        for x, text in ((1.15, f"{row.bytes:,} bytes"), (1.30, time)):
+            axes.text(x, place, text, **beside)
+    axes.set_yticks(range(len(rows)), [row.model for row, _ in ordered])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("right answers in %, with 95 % interval; filled: on the front")
     style.finish()
-
-
-def _apart(points: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-    """Return points with those of nearly the same size moved aside, so that none hides another."""
-    places: dict[str, tuple[float, float]] = {}
-    last = 0.0
-    for name, (x, y) in sorted(points.items(), key=lambda item: item[1][0]):
-        last = max(x, 1.22 * last)
-        places[name] = (last, y)
-    return places
 
 
 def speed_by_size(ratios: Mapping[int, float], cpu: str) -> None:
     """Draw width of a dense layer -> int8's time over float32's, as measured on a processor."""
     widths, values = list(ratios), np.array(list(ratios.values()))
-    title = (
-        f"From small layers to large ones, int8 takes {values[0]:.2g} to {values[-1]:.2g} times "
-        "the time of float32"
-    )
+    small, large = f"{values[0]:.2g} in small layers", f"{values[-1]:.2g} in large ones"
+    title = f"int8's time over float32's: {small}, {large}"
     _, axes = style.new(1, 1, title, height=3.0)
     axes.axhline(1, color=style.COLORS["float32"], lw=1.2)
-    axes.text(widths[-1], 1.03, "float32", ha="right", va="bottom")
     axes.plot(widths, values, color=style.COLORS["int8"], marker="o")
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
     for width, value in ratios.items():
-        axes.annotate(f"{value:.2g}", (width, value), (0, 7), textcoords="offset points")
+        above = {"textcoords": "offset points", "ha": "center", "bbox": box}
+        axes.annotate(f"{value:.2g}", (width, value), (0, 9), **above)
     axes.set_xscale("log", base=2)
     axes.set_xticks(widths, [f"{width:,}" for width in widths])
-    axes.set_xticks([], minor=True)
-    axes.set_ylim(0, 1.3 * max(values.max(), 1))
+    axes.set_yscale("log", base=2)
+    axes.set_ylim(min(values.min(), 0.5) / 1.5, 2 * max(values.max(), 1))
+    axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
     axes.set_xlabel(f"inputs and outputs of each of two dense layers (log); {cpu}")
-    axes.set_ylabel("time / float32's time")
+    axes.set_ylabel("time / float32's time (log)")
     style.finish()

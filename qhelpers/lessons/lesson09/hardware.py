@@ -54,11 +54,21 @@ SOURCES: dict[str, Source] = {
         "https://developers.google.com/edge/litert/conversion/tensorflow/quantization/"
         "post_training_quantization",
     ),
-    "xnnpack": Source(
+    "readme": Source(
+        "Google, LiteRT: README of the XNNPACK delegate",
+        "read Nov 2026",
+        "https://github.com/google-ai-edge/LiteRT/blob/main/tflite/delegates/xnnpack/README.md",
+    ),
+    "dynamic": Source(
         "A. Kelly, Faster dynamically quantized inference with XNNPack, TensorFlow blog",
         "9 Apr 2024",
         "https://blog.tensorflow.org/2024/04/"
         "faster-dynamically-quantized-inference-with-xnnpack.html",
+    ),
+    "kernels": Source(
+        "Google, XNNPACK: its kernels",
+        "read Nov 2026",
+        "https://github.com/google/XNNPACK/tree/master/src",
     ),
     "executorch": Source(
         "PyTorch, ExecuTorch: XNNPACK backend",
@@ -66,16 +76,14 @@ SOURCES: dict[str, Source] = {
         "https://docs.pytorch.org/executorch/stable/backends-xnnpack.html",
     ),
     "onednn": Source(
-        "Intel, oneDNN 2025.1: CPU instruction sets",
-        "2025",
-        "https://intel.com/content/www/us/en/docs/onednn/developer-guide-reference/2025-1/"
-        "enum-dnnl-cpu-isa.html",
-    ),
-    "delegate": Source(
-        "Google, LiteRT API: GpuDelegateFactory.Options",
+        "oneDNN contributors, Nuances of int8 Computations",
         "read Nov 2026",
-        "https://developers.google.com/edge/api/tflite/java/org/tensorflow/lite/gpu/"
-        "GpuDelegateFactory.Options",
+        "https://uxlfoundation.github.io/oneDNN/dev_guide_int8_computations.html",
+    ),
+    "gpu": Source(
+        "Google, LiteRT: GPU delegate for Android",
+        "read Nov 2026",
+        "https://developers.google.com/edge/litert/android/gpu",
     ),
     "nvidia": Source(
         "NVIDIA, Model Optimizer: Support Matrix",
@@ -84,9 +92,8 @@ SOURCES: dict[str, Source] = {
     ),
     "qualcomm": Source(
         "Qualcomm, AI hardware cores/accelerators",
-        "read Nov 2026",
-        "https://developer.qualcomm.com/hardware/qualcomm-innovators-development-kit/"
-        "ai-resources-overview/ai-hardware-cores-accelerators",
+        "May 2024",
+        "https://docs.qualcomm.com/doc/80-63195-1/topic/AI-hardware-cores-accelerators.html",
     ),
     "apple": Source(
         "Apple, Core ML Tools: Typed Execution",
@@ -100,11 +107,17 @@ SOURCES: dict[str, Source] = {
     ),
     "vela16": Source(
         "Arm, ethos-u-vela 3.5.0: operators in 8 bits or signed 16 bits",
-        "2022",
-        "https://arm-software.github.io/CMSIS-Ethos-U/main/vela/index.html",
+        "read Nov 2026",
+        "https://pypi.org/project/ethos-u-vela/3.5.0/",
+    ),
+    "ethos": Source(
+        "PyTorch, ExecuTorch: Arm Ethos-U, quantization",
+        "read Nov 2026",
+        "https://docs.pytorch.org/executorch/stable/backends/arm-ethos-u/"
+        "arm-ethos-u-quantization.html",
     ),
     "cmsis": Source(
-        "Arm, CMSIS-NN: README and revision history (int4 kernels since 6.0.0)",
+        "Arm, CMSIS-NN: README (int4 kernels since 5.0.0, on Helium since 6.0.0)",
         "Aug 2026",
         "https://github.com/ARM-software/CMSIS-NN",
     ),
@@ -113,51 +126,59 @@ SOURCES: dict[str, Source] = {
         "21 Aug 2026",
         "https://github.com/ARM-software/CMSIS-NN/releases/tag/v8.0.0",
     ),
-    "lessons": Source("This course: measured in lessons 02, 05 and 08", "your machine", ""),
+    "lessons": Source("This course: measured in lessons 02, 05, 08 and 20", "your machine", ""),
 }
 
 SUPPORT: dict[str, dict[str, Support]] = {
     "desktop CPU": {
         "float16": Support("runs", "mostly computed in float32", "ptq"),
-        "dynamic_range": Support("native", "XNNPACK", "xnnpack"),
+        "dynamic_range": Support("native", "XNNPACK", "dynamic"),
         "int8": Support("native", "best with VNNI (AVX-512, AVX-VNNI)", "onednn"),
         "int16x8": Support("runs", "plain kernels: slow", "lessons"),
-        "int4": Support("runs", "dense layers fast, convolutions slow", "lessons"),
+        "int4": Support("native", "XNNPACK: dense layers; convolutions slow", "kernels lessons"),
     },
     "phone CPU": {
-        "float16": Support("native", "XNNPACK, where the CPU has float16", "litert"),
-        "dynamic_range": Support("native", "XNNPACK", "xnnpack"),
+        "float16": Support("native", "XNNPACK: ARMv8.2 and a mark in the file (04)", "readme"),
+        "dynamic_range": Support("native", "XNNPACK", "dynamic"),
         "int8": Support("native", "XNNPACK", "executorch"),
-        "int16x8": Support("runs", "XNNPACK quantizes to 8 bits only", "executorch"),
-        "int4": Support("runs", "measure it there", "lessons"),
+        "int16x8": Support("runs", "no 16-bit activations in XNNPACK", "kernels"),
+        "int4": Support("native", "XNNPACK: dense layers", "kernels"),
     },
     "GPU": {
         "float16": Support("native", "storage and arithmetic", "litert"),
-        "dynamic_range": Support("runs", "LiteRT: an option of its delegate", "delegate"),
-        "int8": Support("native", "NVIDIA, from Ampere on; LiteRT: an option", "nvidia"),
-        "int16x8": Support("no", "not among the formats", "nvidia"),
+        "dynamic_range": Support("runs", "LiteRT's delegate, by default", "gpu"),
+        "int8": Support(
+            "native",
+            "NVIDIA (Model Optimizer: from Ampere on); LiteRT's delegate, by default",
+            "nvidia gpu",
+        ),
+        "int16x8": Support("no", "NVIDIA: not among the formats", "nvidia"),
         "int4": Support("native", "NVIDIA, with float16 activations", "nvidia"),
     },
     "phone NPU": {
-        "float16": Support("native", "Qualcomm HTP; Core ML's default", "qualcomm apple"),
-        "dynamic_range": Support("no", "not among the formats", "qualcomm"),
+        "float16": Support("native", "newer Qualcomm HTP; Core ML's default", "qualcomm apple"),
+        "dynamic_range": Support("no", "Qualcomm HTP: not among the formats", "qualcomm"),
         "int8": Support("native", "Qualcomm HTP", "qualcomm"),
         "int16x8": Support("native", "Qualcomm HTP: its INT16", "qualcomm"),
-        "int4": Support("native", "Qualcomm HTP, 8-bit activations", "qualcomm"),
+        "int4": Support("native", "Qualcomm HTP", "qualcomm"),
     },
     "Ethos-U": {
-        "float16": Support("no", "falls back on the CPU", "vela"),
+        "float16": Support("no", "left to the CPU, where LiteRT Micro refuses it", "vela lessons"),
         "dynamic_range": Support("no", "activations must be quantized", "vela"),
         "int8": Support("native", "what it is built for", "vela"),
         "int16x8": Support("native", "ask Vela for your operations", "vela16"),
-        "int4": Support("no", "not listed", "vela"),
+        "int4": Support("runs", "limited, by ExecuTorch; 8-bit activations", "ethos"),
     },
     "microcontroller": {
-        "float16": Support("runs", "CMSIS-NN 8, experimental, Helium", "floats"),
-        "dynamic_range": Support("no", "refused: hybrid kernels are missing", "lessons"),
+        "float16": Support(
+            "no",
+            "LiteRT Micro refuses it; CMSIS-NN 8 has first kernels, for Helium (Cortex-M55, M85)",
+            "lessons floats",
+        ),
+        "dynamic_range": Support("no", "LiteRT Micro refuses it: no hybrid kernels", "lessons"),
         "int8": Support("native", "CMSIS-NN", "cmsis"),
         "int16x8": Support("native", "CMSIS-NN", "cmsis"),
-        "int4": Support("native", "CMSIS-NN, 8-bit activations", "cmsis"),
+        "int4": Support("native", "CMSIS-NN; 8-bit activations only (20)", "cmsis lessons"),
     },
 }
 

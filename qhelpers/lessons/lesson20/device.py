@@ -1,16 +1,40 @@
-"""A made-up device with one fault, for the exercise that asks which."""
+"""A made-up device with one fault, for the exercise that asks which; and a file for a real one."""
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qhelpers.tflite import silence
+
 FAULT = "clips the logits"
-FAULTS = ("rounds down", "swaps two digits", "ignores the bias", FAULT)
 
 
 def outputs(good: NDArray[Any]) -> NDArray[np.uint8]:
     """Return what the device makes of images whose right outputs are `good`, uint8 [n, 10]."""
     return np.asarray(np.minimum(good, int(np.percentile(good, 97))), np.uint8)
+
+
+def small_dense(float32: bytes, images: NDArray[np.float32]) -> dict[str, bytes]:
+    """Return "int4 dense" -> a file with 4-bit weights in the dense layer, int8 everywhere else.
+
+    The weights have one scale, as LiteRT for Microcontrollers wants them. Empty where LiteRT
+    Quantizer is not installed.
+    """
+    if importlib.util.find_spec("litert_quantizer") is None:
+        return {}
+    from litert_quantizer import qtyping, quantizer, recipe_manager
+
+    names = qtyping.TFLOperationName
+    manager = recipe_manager.RecipeManager()
+    manager.add_static_config(".*", names.ALL_SUPPORTED, 8, 8)
+    one_scale = qtyping.QuantGranularity.TENSORWISE
+    manager.add_static_config(".*", names.FULLY_CONNECTED, 8, 4, one_scale)
+    tool = quantizer.Quantizer(bytearray(float32), manager.get_quantization_recipe())
+    shown = {"serving_default": [{"image": image[None]} for image in images]}
+    with silence.quiet():
+        made = tool.quantize(tool.calibrate(shown), enable_progress_report=False)
+    return {"int4 dense": bytes(made.quantized_model)}

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qhelpers.lessons.lesson20 import device
-from qhelpers.notebook.exercises import Verdict, exercise, hint, right
+from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
 _HALVES = np.array([-7, -6, -5, -3, -2, -1, 0, 1, 2, 3, 5, 6, 7])
+
+
+def shifted_away(whole: NDArray[Any], right: Any) -> NDArray[Any]:
+    """Shift whole numbers to the right by some bits; a half goes away from zero."""
+    half = (1 << right) >> 1
+    return np.asarray((whole + half - ((whole < 0) & (right > 0))) >> right)
 
 
 @exercise("20.1", expects="callable")
@@ -28,6 +34,8 @@ def _shift_away(answer: Callable[[NDArray[Any], Any], Any]) -> Verdict:
             continue
         if np.array_equal(got, np.floor(exact)):
             return hint("`>>` alone rounds down. Something has to be added before the shift.")
+        if np.array_equal(got, np.trunc(exact)):
+            return hint("Everything goes towards zero, as C divides: no half was added.")
         if np.array_equal(got, np.floor(exact + 0.5)):
             return hint("Halves of negative numbers go up, to -2 for -2.5. They should go to -3.")
         if np.array_equal(got, np.rint(exact)):
@@ -39,26 +47,28 @@ def _shift_away(answer: Callable[[NDArray[Any], Any], Any]) -> Verdict:
     return right("Halves go away from zero on both sides: the network below uses your function.")
 
 
-@exercise("20.2", expects=str)
-def _fault(answer: str) -> Verdict:
-    """Check the diagnosis of a device."""
-    if answer == device.FAULT:
-        return right("Only large logits differ, and none lies above one value.")
-    reasons = {
-        "rounds down": "That would move small and large logits alike, each by one step at most.",
+choice(
+    "20.2",
+    [device.FAULT],
+    "Only large logits differ, and none lies above one value.",
+    {
+        "rounds down": "That would move small and large logits alike, each by about a step.",
         "swaps two digits": "Then two digits would differ, up and down. Look at the signs.",
         "ignores the bias": "Then a digit would be off by the same amount in every image.",
-    }
-    return hint(reasons.get(answer, f"Name one of: {', '.join(device.FAULTS)}."))
+    },
+)
 
 
-@exercise("20.3", expects=str)
-def _server(answer: str, *, counts: Mapping[tuple[str, str], int]) -> Verdict:
-    """Check which engine tests the firmware."""
-    if answer == "micro":
-        return right("The same rules on the desk as on the chip.")
-    if answer == "reference":
-        return hint("Plain kernels, too, but look at the rule of their dense layer.")
-    if answer in {engine for engine, _ in counts} | {"xnnpack", "optimized"}:
-        return hint(f"Its rules are those of {answer}, and the chip follows others: see the table.")
-    return hint('Name one of "xnnpack", "optimized", "reference" and "micro".')
+_NOT_ITS = dict.fromkeys(
+    ("ruy", "float64", "float32"),
+    "That is the rule of another engine. Which engine is LiteRT for Microcontrollers?",
+)
+_NEARLY = "LiteRT's reference engine does so. Is the chip's dense layer the same?"
+
+choice(
+    "20.3",
+    ["gemmlowp", "gemmlowp"],
+    "The rules of the chip's plain kernels, on any processor that has NumPy.",
+    _NOT_ITS,
+    _NOT_ITS | {"float64": _NEARLY},
+)

@@ -6,13 +6,24 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qhelpers.arithmetic import float_order
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
 _F32 = np.float32
 # Added one by one, from the start on, the small ones are lost; 2^-24 is half a gap at 1.
 _SMALL = np.full(3, 2.0**-24, _F32)
+
+
+def added_up(numbers: Any, weights: Any, start: Any, fused: bool = False) -> Any:
+    """Add products to a start, one after the other, in float32; fused: each in one rounding."""
+    total = start
+    for number, weight in zip(numbers, weights, strict=True):
+        if fused:
+            total = float_order.multiply_add(number, weight, total, fused=True)
+        else:
+            total = total + number * weight
+    return total
 
 
 @exercise("21.1", expects="callable")
@@ -24,9 +35,7 @@ def _add_up(answer: Callable[[Any, Any, Any], Any]) -> Verdict:
         (_SMALL, np.ones(3, _F32), _F32(1)),
         (numbers, weights, np.full(5, 0.3, _F32)),
     ):
-        wanted = start
-        for number, weight in zip(values, factors, strict=True):
-            wanted = wanted + number * weight
+        wanted = added_up(values, factors, start)
         got = np.asarray(answer(values, factors, start))
         if got.shape != np.shape(wanted):
             return hint(f"The result should have shape {np.shape(wanted)}; got {got.shape}.")
@@ -34,20 +43,15 @@ def _add_up(answer: Callable[[Any, Any, Any], Any]) -> Verdict:
             continue
         if got.dtype != _F32:
             return hint(f"Every step should be float32; got {got.dtype}.")
-        if np.array_equal(got, _late(values, factors, start)):
-            return hint("You add `start` at the end. The sum has to begin with it.")
+        if np.array_equal(got, added_up(values, factors, np.zeros_like(start)) + start):
+            return hint(
+                "The products are added up first and `start` joins at the end, whichever side of "
+                "the + it stands on. Begin with it, then add one product after the other."
+            )
         if not np.allclose(got, wanted, rtol=1e-4):
             return hint("That is another sum. Is every product in it once, and `start`, too?")
         return hint("Nearly: the order is another one. np.sum and @ choose their own.")
     return right("In order, one rounding after the other: the cells below use your function.")
-
-
-def _late(values: NDArray[Any], factors: NDArray[Any], start: Any) -> Any:
-    """Return the sum with the start added last."""
-    total: Any = np.zeros_like(start)
-    for number, weight in zip(values, factors, strict=True):
-        total = total + number * weight
-    return total + start
 
 
 choice(
@@ -64,7 +68,7 @@ choice(
 
 choice(
     "21.3",
-    ["a bound from the sums of magnitudes"],
+    ["a bound"],
     "Wide enough for every order, narrow enough to catch a wrong program.",
     {
         "every bit": "Does a processor of another maker add in the same order?",

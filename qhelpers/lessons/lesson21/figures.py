@@ -32,27 +32,32 @@ def missed(shares: Mapping[tuple[str, str], float]) -> None:
         values = [100 * shares[engine, order] for order in orders]
         axes.barh(places, values, 0.34, color=color, label=engine)
         for place, value in zip(places, values, strict=True):
-            axes.text(value + 0.5, place, f"{value:.0f}" if value else "0", va="center", fontsize=9)
+            text, weight = (f"{value:.0f}", "normal") if value else ("0: every bit", "bold")
+            axes.text(value + 0.08, place, text, va="center", fontsize=9, fontweight=weight)
     axes.set_yticks(range(len(orders)), orders)
+    axes.set_xlim(0, 108 * max(shares.values()) or 1)
     axes.invert_yaxis()
     axes.set(xlabel="numbers that differ from the engine's, in %")
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
     finish()
 
 
-def apart(distances: Array) -> None:
-    """Draw how far two engines' logits are apart, largest first.
+def apart(ones: Array, others: Array) -> None:
+    """Draw by how much two engines differ in each image, largest first.
 
     Args:
-        distances: absolute differences, [n, 10].
+        ones: logits of one engine, [n, 10].
+        others: of the other engine.
     """
-    ordered = np.sort(distances, axis=None)[::-1]
-    shown = ordered[ordered > 0]
-    title = "Between engines: many logits by a last bit, a few images by much more"
-    _, axes = new(1, 1, title, height=2.8)
-    axes.plot(np.arange(1, len(shown) + 1), shown, color=COLORS["dynamic_range"], linewidth=2)
-    axes.set(yscale="log", xlabel=f"logits that differ, of {distances.size:,}, largest first")
-    axes.set(ylabel="difference")
+    # In units of the last place of the image's largest logit.
+    ulps = np.abs(ones - others).max(axis=1) / np.spacing(np.abs(others).max(axis=1))
+    far = int((ulps > 100).sum())
+    title = f"Between engines: {far:,} of {len(ulps):,} images differ by far more than a last bit"
+    _, axes = new(1, 1, title, height=3.0)
+    ordered = np.sort(ulps[ulps > 0])[::-1]
+    axes.plot(np.arange(1, len(ordered) + 1), ordered, "o", ms=4, color=COLORS["int16x8"])
+    axes.set(xscale="log", yscale="log", xlabel="images, the one with the largest difference first")
+    axes.set(ylabel="largest difference\n[ulp of the largest logit]")
     finish()
 
 
