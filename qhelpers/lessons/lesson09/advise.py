@@ -20,17 +20,18 @@ def after_int8(sqnr_db: Mapping[str, float]) -> str:
             on inputs that were not used for calibration.
     """
     weights, int8, int16x8 = (sqnr_db[name] for name in ("weights", "int8", "int16x8"))
+    gain = round(int16x8 - int8, 1) + 0.0  # no "-0.0"
     if weights - int8 < HALF_DB:
         return (
             "The weights: alone they make half of the noise or more. Better ranges and\n"
             "corrected biases (lesson 08), then training (07)."
         )
-    if int16x8 - int8 >= HALF_DB:
+    if gain >= HALF_DB:
         return (
-            f"The activations' steps: 16 bits win {int16x8 - int8:.1f} dB. Tighter ranges (lesson\n"
+            f"The activations' steps: 16 bits win {gain:.1f} dB. Tighter ranges (lesson\n"
             "03), or 16x8 where the device has kernels for it (05)."
         )
     return (
-        f"The activations' ranges: finer steps bring {int16x8 - int8:+.1f} dB, so they clip.\n"
+        f"The activations' ranges: finer steps bring {gain:+.1f} dB, so they clip.\n"
         "Calibrate on inputs like those of the device (lesson 03)."
     )
