@@ -24,14 +24,21 @@ WRONG = {
             "outermost levels",
         ),
         ("lambda g, x, s, lo, hi: g * ((x / s >= lo) & (x / s <= hi))", "after rounding"),
-        ("lambda g, x, s, lo, hi: g + 7", "Where round"),
+        (
+            "lambda g, x, s, lo, hi: g * ((np.trunc(x / s) >= lo) & (np.trunc(x / s) <= hi))",
+            "cut off",
+        ),
+        ("lambda g, x, s, lo, hi: g * (np.abs(x) <= s * hi)", "symmetric"),
+        ("lambda g, x, s, lo, hi: g * (np.abs(np.rint(x / s)) <= hi)", "symmetric"),
+        ("lambda g, x, s, lo, hi: np.clip(g, lo, hi)", "not the gradient"),
+        ("lambda g, x, s, lo, hi: g + 7", "which of them is clipped"),
         ("lambda g, x, s, lo, hi: g.sum()", "One gradient for each x"),
         ("lambda g, x: g", "raised TypeError"),
     ],
     "07.2": [
         ('"images"', "images=5000"),
         ('"histogram"', "histogram=False"),
-        ('"per_channel"', "Turn it off"),
+        ('"per_channel"', "one for all"),
         ('"x86"', "Choose one of"),
     ],
     "07.3": [

@@ -34,6 +34,10 @@ WRONG = {
             f"lambda t, layer: f32(t + {_WHOLE}) * ({_FACTOR}) + layer.zero_point",
             "whole numbers",
         ),
+        (
+            f"lambda t, layer: np.floor(f32(t + {_WHOLE}) * ({_FACTOR})) + layer.zero_point",
+            "cut off",
+        ),
         ("lambda t, layer: None", "returns nothing"),
         ("lambda t, layer: t[0]", "One level for each sum"),
         ("7", "Expected a function"),
@@ -47,7 +51,7 @@ WRONG = {
         ("3", "Expected a text"),
     ],
     "22.3": [
-        ("['x86', 'x86', 'onednn']", "built for Arm"),
+        ("['x86', 'x86', 'onednn']", "made for phones"),
         ("['qnnpack', 'onednn', 'onednn']", "saturate"),
         ("['qnnpack', 'x86', 'x86']", "all 256 levels"),
         ("['qnnpack', 'x86']", "list of 3"),

@@ -15,18 +15,15 @@ from qhelpers.notebook import style
 if TYPE_CHECKING:
     from torch import nn
 
+    from qhelpers.data import Digits
+
 Array = npt.NDArray[Any]
 
 
 def observers(names: Sequence[str], watched: Sequence[Any]) -> None:
-    """Draw what calibrated observers saw, with the range that the integers will cover.
-
-    Args:
-        names: what each watches.
-        watched: PyTorch's `HistogramObserver`s, as many.
-    """
+    """Draw what `HistogramObserver`s saw, and the range that the integers will cover."""
     title = "What the observers saw, and the range that each chose"
-    _, panels = style.new(1, len(watched), title, height=3.2)
+    _, panels = style.new(1, len(watched), title, height=3.2, sharey=True)
     for axes, name, observer in zip(np.ravel(panels), names, watched, strict=True):
         scale, zero_point = (value.item() for value in observer.calculate_qparams())
         kept = [(q - zero_point) * scale for q in (observer.quant_min, observer.quant_max)]
@@ -34,22 +31,18 @@ def observers(names: Sequence[str], watched: Sequence[Any]) -> None:
         centres = np.linspace(*seen, len(observer.histogram))
         counts, edges = np.histogram(centres, 48, weights=observer.histogram.numpy(), range=seen)
         axes.axvspan(*kept, color=style.COLORS["pytorch_static"], alpha=0.18, lw=0)
-        axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=style.COLORS["float32"])
+        wide, color = np.diff(edges), style.COLORS["pytorch_float"]
+        axes.bar(edges[:-1], counts, wide, align="edge", color=color)
         for edge in kept:
             axes.axvline(edge, color=style.COLORS["pytorch_static"], lw=1.5)
         axes.set_yscale("log")
-        axes.set_title(f"{name}\nscale {scale:.4f}, zero point {zero_point:.0f}")
-        axes.set_xlabel("real value (shaded: chosen range)")
+        axes.set(title=name, xlabel="real value (shaded: chosen range)")
     np.ravel(panels)[0].set_ylabel("how many values (log)")
     style.finish()
 
 
 def seen(pictures: Mapping[str, Array]) -> None:
-    """Draw one digit as the first layer gets it, with the number of different values.
-
-    Args:
-        pictures: title -> float [28, 28], normalized.
-    """
+    """Draw one digit, normalized, as the first layer gets it, and how many values it has."""
     levels = [len(np.unique(picture)) for picture in pictures.values()]
     title = f"Without calibration this digit reaches the network in {min(levels)} gray levels"
     _, panels = style.new(1, len(pictures), title, height=3.2)
@@ -60,12 +53,7 @@ def seen(pictures: Mapping[str, Array]) -> None:
 
 
 def times(measured: Mapping[str, metrics.Latency], batch: int) -> None:
-    """Draw the time of a batch as ratio to the first network's, and print it.
-
-    Args:
-        measured: name -> what `metrics.latency` returned, the reference first.
-        batch: how many images one call takes.
-    """
+    """Draw the time of a batch as ratio to the first network's."""
     first, *_ = measured
     title = f"One batch of {batch}: time as a ratio to {first}"
     _, axes = style.new(1, 1, title, height=2.6)
@@ -84,21 +72,13 @@ def times(measured: Mapping[str, metrics.Latency], batch: int) -> None:
     style.finish()
 
 
-def broken(fused: nn.Module, images: npt.NDArray[np.uint8]) -> nn.Module:
-    """Quantize a network with a mistake in one step: the subject of exercise 06.2.
-
-    Args:
-        fused: float, with stubs and a qconfig, in eval mode; it stays as it is.
-        images: uint8 [n, 28, 28].
-
-    Returns:
-        The converted network.
-    """
+def broken(fused: nn.Module, digits: Digits) -> nn.Module:
+    """Quantize a network (float, with stubs and a qconfig) with a mistake: exercise 06.2."""
     import torch
     from torch.ao import quantization
 
     tq: Any = quantization
-    pixels: Any = torch.from_numpy(np.array(images)).float().div(255)
+    pixels: Any = torch.from_numpy(np.array(digits.train_images[:1000])).float().div(255)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         prepared: Any = tq.prepare(fused)

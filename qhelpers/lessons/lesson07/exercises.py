@@ -14,17 +14,18 @@ from qhelpers.pytorch import engines
 Array = npt.NDArray[Any]
 
 
+def drop_unused(plan: Any) -> None:
+    """Delete what a converted PT2E plan holds and its graph does not read: the float weights."""
+    used = {node.target for node in plan.graph.nodes if node.op == "get_attr"}
+    for name in set(plan.state_dict()) - used:
+        place, _, leaf = name.rpartition(".")
+        delattr(plan.get_submodule(place), leaf)
+
+
 def straight_through(gradient: Array, x: Array, scale: Array, qmin: int, qmax: int) -> Array:
     """Return what fake quantization passes backward: exercise 07.1's answer.
 
-    Args:
-        gradient: float32 of x's shape.
-        x: real numbers.
-        scale: one, or one for each channel; it spreads over x.
-        qmin: the smallest integer.
-        qmax: the largest integer.
-
-    Source: Y. Bengio, N. Léonard, A. Courville, arXiv:1308.3432, 2013.
+    `scale` spreads over `x`. Source: Y. Bengio et al., arXiv:1308.3432, 2013.
     """
     level = np.rint(x / scale)
     passed: Array = gradient * ((level >= qmin) & (level <= qmax))
@@ -41,42 +42,38 @@ def exact_engine() -> str:
 def backward_pass(answer: Callable[..., Any]) -> Verdict:
     """Check a function (gradient, x, scale, qmin, qmax): the straight-through gradient."""
     scale, qmin, qmax = 0.5, -2, 1
-    x = np.array([-3.0, -1.26, -1.2, -1.0, 0.0, 0.2, 0.5, 0.74, 0.8, 5.0])
-    gradient = np.array([1.0, -2.0, 3.0, 0.5, -1.0, 2.0, 4.0, -3.0, 1.5, 2.5])
+    x = np.array([-3.0, -1.7, -1.26, -1.2, -1.0, -0.9, 0.0, 0.2, 0.5, 0.74, 0.8, 5.0])
+    gradient = np.array([1.0, 0.5, -2.0, 3.0, 0.5, 1.5, -1.0, 2.0, 4.0, -3.0, 1.5, 2.5])
     found = np.asarray(answer(gradient.copy(), x.copy(), scale, qmin, qmax), np.float64)
     if found.shape != x.shape:
         return hint(f"One gradient for each x is expected: shape {x.shape}, got {found.shape}.")
-    level = np.rint(x / scale)
+    level, cut = np.rint(x / scale), np.trunc(x / scale)
     inside = (level >= qmin) & (level <= qmax)
-    wrong = (
-        (np.zeros(x.shape), "That is rounding's own gradient. With it, nothing is ever learned."),
-        (
-            gradient,
-            "You pass everything on. Where the value was clipped, moving it changes nothing.",
-        ),
-        (inside * 1.0, "These are the slopes, 0 or 1. Multiply by the gradient that arrives."),
-        (gradient * ~inside, "Turned round: it passes inside the range, and stops outside."),
-        (gradient * inside * scale, "No scale here: dividing and multiplying by it cancel out."),
-        (
-            gradient * ((x >= qmin) & (x <= qmax)),
-            "qmin and qmax are integers; compare the level, round(x / scale), with them, not x.",
-        ),
-        (
-            gradient * ((level > qmin) & (level < qmax)),
-            "The outermost levels belong to the range: <=, not <.",
-        ),
-        (
-            gradient * ((x / scale >= qmin) & (x / scale <= qmax)),
-            "Nearly: a value up to half a step beyond the last level still rounds to it. "
-            "Compare after rounding.",
-        ),
-    )
     if np.allclose(found, gradient * inside):
         return right("Inside the range the gradient passes unchanged, outside it stops.")
-    for values, why in wrong:
+    shares = {  # of the gradient that passes
+        "That is rounding's own gradient. With it, nothing is ever learned.": x * 0,
+        "You pass everything on. Where the value was clipped, moving it changes nothing.": x == x,
+        "Turned round: it passes inside the range, and stops outside.": ~inside,
+        "No scale here: dividing and multiplying by it cancel out.": inside * scale,
+        "The fraction was cut off: round.": (cut >= qmin) & (cut <= qmax),
+        "The range need not be symmetric: use qmin as well.": np.abs(level) <= qmax,
+        "The range need not be symmetric: use qmin, too, and compare after rounding.": np.abs(x)
+        <= scale * qmax,
+        "qmin and qmax are integers; compare the level, round(x / scale), with them, not x.": (
+            (x >= qmin) & (x <= qmax)
+        ),
+        "The outermost levels belong to the range: <=, not <.": (level > qmin) & (level < qmax),
+        "Nearly: a value up to half a step beyond the last level still rounds to it. "
+        "Compare after rounding.": (x / scale >= qmin) & (x / scale <= qmax),
+    }
+    wrong = {why: gradient * share for why, share in shares.items()}
+    wrong["These are the slopes, 0 or 1. Multiply by the gradient that arrives."] = inside * 1.0
+    wrong["It is x that was clipped, not the gradient."] = np.clip(gradient, qmin, qmax)
+    for why, values in wrong.items():
         if np.allclose(found, values):
             return hint(why)
-    return hint("Where round(x / scale) lies in qmin to qmax pass the gradient, elsewhere 0.")
+    return hint("Try x = 0.2 and x = 5 at scale 0.5, qmin -2, qmax 1: which of them is clipped?")
 
 
 choice(
@@ -84,9 +81,9 @@ choice(
     ["seven_bits"],
     "One bit of the activations: the small channels share their scale.",
     {
-        "images": "Run tried(images=5000): do the logits get better?",
-        "histogram": "Run tried(histogram=False): do the logits get better?",
-        "per_channel": "That is on. Turn it off: does it get better?",
+        "images": "Run tried(images=5000): does it come near PT2E's accuracy?",
+        "histogram": "Run tried(histogram=False): does it come near PT2E's accuracy?",
+        "per_channel": "The weights have a scale for each channel. What has one for all channels?",
     },
 )
 

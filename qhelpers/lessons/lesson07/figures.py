@@ -13,17 +13,14 @@ from qhelpers.notebook import style
 
 Array = npt.NDArray[Any]
 
-AFTER, AWARE = style.COLORS["int8"], style.COLORS["int16x8"]
+AFTER, AWARE = style.COLORS["pytorch_float"], style.COLORS["pytorch_static"]
 
 
 def ranges(
     after: Mapping[str, Mapping[str, Mapping[int, Interval]]], before: Mapping[str, Interval]
 ) -> None:
-    """Draw accuracy against bits for ways to choose ranges, one panel for each network.
-
-    `after` is network -> way -> bits -> accuracy, the worse way first; `before` that in float32.
-    """
-    title = "Two bits, no training: most of what the largest weight breaks, a better range mends"
+    """Draw accuracy: network -> way to choose ranges -> bits; and that before, in float32."""
+    title = "Two bits, no training: a better range mends most of the damage"
     _, panels = style.new(1, len(after), title, height=3.4)
     for axes, (name, ways) in zip(np.ravel(panels), after.items(), strict=True):
         level = 100 * before[name].value
@@ -34,7 +31,11 @@ def ranges(
                 list(found), [100 * v.value for v in values], yerr=_errors(values), color=color,
                 marker=marker, ms=5, capsize=3, lw=1.5, label=f"range by {way}",
             )  # fmt: skip
-        axes.set(title=name, xlabel="bits of a weight (a scale per channel)", xticks=list(found))
+            axes.annotate(
+                f"{100 * found[2].value:.1f}", (2, 100 * found[2].value), (-8, 0), color=color,
+                textcoords="offset points", ha="right", va="center", fontsize=9,
+            )  # fmt: skip
+        axes.set(title=name, xlabel="bits of a weight (activations float32)", xticks=list(found))
         axes.invert_xaxis()
     np.ravel(panels)[0].set_ylabel("accuracy in % (with 95 % interval)")
     np.ravel(panels)[0].legend(loc="lower left")
@@ -42,30 +43,24 @@ def ranges(
 
 
 def staircase(x: Array, rounded: Array, true_slope: Array, passed: Array) -> None:
-    """Draw fake quantization of x, [n], forward, and the two gradients backward.
-
-    The gradients are that of plain rounding, and what the straight-through estimator passes.
-    """
+    """Draw fake quantization of x, [n], forward; backward, both gradients."""
     title = "Forward the value is a staircase, backward the gradient pretends it is a ramp"
     _, (forward, backward) = style.new(1, 2, title, height=3.1)
     forward.plot(x, x, color=style.COLORS["muted"], lw=1, ls="--", label="the real value")
     forward.plot(x, rounded, color=AWARE, label="fake-quantized")
     forward.set(xlabel="weight", ylabel="value that the layer uses", title="forward")
     forward.legend(loc="upper left")
-    backward.plot(x, true_slope, color=AFTER, label="rounding's own gradient")
     backward.plot(x, passed, color=AWARE, label="straight-through estimator")
-    backward.set(xlabel="weight", ylabel="share of the gradient passed on")
+    backward.plot(x, true_slope, color=AFTER, ls="--", label="rounding's own gradient")
+    backward.set(xlabel="weight", ylabel="gradient passed on")
     backward.set(title="backward", ylim=(-0.15, 1.55))
     backward.legend(loc="upper left")
     style.finish()
 
 
 def latent(real: Array, used: Array, jumps: Array) -> None:
-    """Draw one float weight and what it rounds to, and how many weights jump in each ten steps.
-
-    Latent weights and those in use are [steps, weights]; where these changed, [steps - 1, weights].
-    """
-    title = "The float weight creeps, the rounded one waits, then jumps; late in training, less"
+    """Draw one latent weight and its rounded one, [steps, weights], and how many jump."""
+    title = "The float weight creeps, the rounded one jumps; late in training it settles"
     _, (one, all_of_them) = style.new(1, 2, title, height=3.1)
     column = int(jumps.sum(axis=0).argmax())
     one.plot(real[:, column], color=style.COLORS["float32"], lw=1.2, label="latent")
@@ -74,16 +69,20 @@ def latent(real: Array, used: Array, jumps: Array) -> None:
     one.set(xlabel="training step", ylabel="weight", title=f"the one that jumped most: {often}x")
     one.legend(loc="best")
     counts = jumps.sum(axis=1)
-    groups = np.array_split(counts, max(1, len(counts) // 10))
-    all_of_them.bar(np.arange(len(groups)) * 10 + 5, [g.sum() for g in groups], 9, color=AWARE)
+    starts = np.arange(0, len(counts), 10)
+    all_of_them.bar(starts + 5, np.add.reduceat(counts, starts), 9, color=AWARE)
     all_of_them.set(xlabel="training step", ylabel="jumps in ten steps")
     all_of_them.set(title=f"all {real.shape[1]:,} weights of the layer")
     style.finish()
 
 
-def training(means: Mapping[str, Mapping[str, Interval]], best: Mapping[str, Interval]) -> None:
-    """Draw each recipe's mean accuracy of several runs, beside the best without training."""
-    title = "At two bits: a good range first, then training on top of it"
+def training(
+    means: Mapping[str, Mapping[str, Interval]],
+    best: Mapping[str, Interval],
+    before: Mapping[str, Interval],
+) -> None:
+    """Draw each recipe's mean accuracy, the best without training, and the float network before."""
+    title = "At two bits: the CNN needs a good start, the dense network does not"
     _, panels = style.new(1, len(means), title, height=3.2, sharey=True)
     for axes, (name, rows) in zip(np.ravel(panels), means.items(), strict=True):
         places, values = np.arange(len(rows)), list(rows.values())
@@ -97,7 +96,10 @@ def training(means: Mapping[str, Mapping[str, Interval]], best: Mapping[str, Int
                 textcoords="offset points", ha="center", color=color, fontsize=9,
             )  # fmt: skip
         level = 100 * best[name].value
-        axes.axvline(level, color=AFTER, lw=1.5, ls="--", label=f"not trained: {level:.1f}")
+        axes.axvline(level, color=AFTER, lw=1.5, ls="--", label=f"2 bits, not trained: {level:.1f}")
+        level = 100 * before[name].value
+        label = f"float32 at the start: {level:.1f}"
+        axes.axvline(level, color=style.COLORS["float32"], lw=1.2, ls=":", label=label)
         axes.set_yticks(places, list(rows))
         axes.set_ylim(len(rows) - 0.5, -0.7)
         axes.set(title=name, xlabel="accuracy in % (mean of 4 runs)")

@@ -105,11 +105,6 @@ SOURCES: dict[str, Source] = {
         "read Nov 2026",
         "https://arm-software.github.io/CMSIS-Ethos-U/main/vela/index.html",
     ),
-    "vela16": Source(
-        "Arm, ethos-u-vela 3.5.0: operators in 8 bits or signed 16 bits",
-        "read Nov 2026",
-        "https://pypi.org/project/ethos-u-vela/3.5.0/",
-    ),
     "ethos": Source(
         "PyTorch, ExecuTorch: Arm Ethos-U, quantization",
         "read Nov 2026",
@@ -166,7 +161,7 @@ SUPPORT: dict[str, dict[str, Support]] = {
         "float16": Support("no", "left to the CPU, where LiteRT Micro refuses it", "vela lessons"),
         "dynamic_range": Support("no", "activations must be quantized", "vela"),
         "int8": Support("native", "what it is built for", "vela"),
-        "int16x8": Support("native", "ask Vela for your operations", "vela16"),
+        "int16x8": Support("native", "by ExecuTorch: limited; ask Vela", "ethos"),
         "int4": Support("runs", "limited, by ExecuTorch; 8-bit activations", "ethos"),
     },
     "microcontroller": {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,30 +14,12 @@ from qhelpers.pytorch.engines import Layer
 Array = npt.NDArray[Any]
 
 
-def qnnpack(total: Array, layer: Layer) -> Array:
-    """Compute qnnpack's levels: the solution of 22.1, which the notebook goes on with.
-
-    Args:
-        total: sums of a layer, whole numbers [n, outputs].
-        layer: the layer.
-
-    Returns:
-        Rounded levels, zero point included, not clipped: float32 or float64 [n, outputs].
-    """
-    return _in_order(total, layer)
-
-
-def _in_order(
-    total: Array,
-    layer: Layer,
-    rint: Callable[[Array], Array] = np.rint,
-    zero_point: bool = True,
-    bias: bool = True,
+def qnnpack(
+    total: Array, layer: Layer, rint: Any = np.rint, zero_point: int = 1, bias: int = 1
 ) -> Array:
-    """Compute qnnpack's levels, or leave one of its steps out."""
+    """Compute qnnpack's levels from sums [n, outputs]: 22.1's solution, or with a step left out."""
     one, step = np.float32(1), np.float32(layer.input_scale) * np.float32(layer.weight_scale)
-    if bias:
-        total = total + rint(layer.bias * (one / step))
+    total = total + bias * rint(layer.bias * (one / step))
     levels = np.rint(np.float32(total) * (step * (one / np.float32(layer.scale))))
     return np.asarray(levels + layer.zero_point * zero_point)
 
@@ -49,36 +31,37 @@ def third_order(answer: Callable[[Array, Layer], Any], layer: Layer, totals: Arr
     got = np.asarray(answer(totals.copy(), zeroed), np.float64)
     if got.shape != totals.shape:
         return hint(f"One level for each sum is expected, {totals.shape}; got {got.shape}.")
-    if np.array_equal(got, _in_order(totals, zeroed)):
+    if np.array_equal(got, qnnpack(totals, zeroed)):
         return right("The integer bias, one multiplication, one rounding: this is qnnpack.")
-    if np.array_equal(got, _in_order(totals, zeroed, zero_point=False)):
-        return hint("The zero point is missing.")
-    if np.array_equal(got, _in_order(totals, zeroed, bias=False)):
-        return hint("Where is the bias?")
-    if np.array_equal(got, _in_order(totals, zeroed, rint=np.trunc)):
-        return hint("The bias was truncated: round it.")
-    if np.array_equal(got, _in_order(totals, zeroed, rint=np.asarray)):
-        return hint("The bias was added as a float, as fbgemm does: round it first.")
-    if np.array_equal(got, _in_order(totals, zeroed).clip(0, 255)):
+    slips: dict[str, dict[str, Any]] = {
+        "The zero point is missing.": {"zero_point": 0},
+        "Where is the bias?": {"bias": 0},
+        "The bias was truncated: round it.": {"rint": np.trunc},
+        "The bias was added as a float, as fbgemm does: round it first.": {"rint": np.asarray},
+    }
+    for why, slip in slips.items():
+        if np.array_equal(got, qnnpack(totals, zeroed, **slip)):
+            return hint(why)
+    if np.array_equal(got, qnnpack(totals, zeroed).clip(0, 255)):
         return hint("Nothing is clipped here: finish does that.")
     if not np.array_equal(got, np.rint(got)):
         return hint("Levels are whole numbers: round after the multiplication, as fbgemm does.")
-    share = np.mean(got != _in_order(totals, zeroed))
-    return hint(
-        f"{share:.2%} of the levels differ. Check what is multiplied by what, in float32, and that "
-        "nothing is divided but one."
-    )
+    behind = qnnpack(totals, zeroed) - got
+    if set(np.unique(behind)) <= {0, 1}:
+        return hint("The levels were cut off, as floor() does: round them.")
+    share = np.mean(behind != 0)
+    return hint(f"{share:.2%} of the levels differ. Check what is multiplied by what, in float32.")
 
 
 def report(
     x: Array,
     layer: Layer,
-    add: Callable[[Array, Layer], Array],
+    adding: Sequence[Callable[[Array, Layer], Array]],
     rule: Callable[[Array, Layer], Array],
     finish: Callable[[Array, Layer], Array],
 ) -> Array:
-    """Return the bytes that exercise 22.2 is about, int64 [n, outputs]."""
-    return finish(rule(add(x, layer), layer), layer).astype(np.int64)
+    """Return the bytes that 22.2 is about: the second way of `adding` is the mistake."""
+    return finish(rule(adding[1](x, layer), layer), layer).astype(np.int64)
 
 
 choice(
@@ -102,7 +85,7 @@ choice(
     "22.3",
     ["qnnpack", "x86", "onednn"],
     "Choose for the machine that runs it, not for the one that you sit at.",
-    {"": "(a): which of the three was built for Arm?"},
+    {"": "(a): which of the three was made for phones?"},
     {"": "(b): without VNNI, pairs of full 8-bit activations saturate."},
-    {"": "(c): nothing saturates there. Which has all 256 levels and a scale for each row?"},
+    {"": "(c): nothing saturates there. Which of the two uses all 256 levels?"},
 )

@@ -1,22 +1,42 @@
-"""The plot of deep dive 22: what narrow sums cost."""
+"""The plots of deep dive 22: where the orders part, and what narrow sums cost."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from qhelpers.notebook import style
 
+Array = npt.NDArray[Any]
+
+
+def parting(exact: Array, given: Mapping[str, Array], parted: Array) -> None:
+    """Draw a level (float64, [n, outputs]) where the orders' bytes part, and where each goes."""
+    place = tuple(np.argwhere(parted)[0])
+    level, bytes_of = exact[place], {name: int(found[place]) for name, found in given.items()}
+    low, title = int(level), "A level next to half-way: the orders round it to different integers"
+    _, axes = style.new(1, 1, title, height=2.3)
+    axes.axvline(low + 0.5, color=style.COLORS["muted"], ls="--", lw=1)
+    look = {"arrowstyle": "-|>", "color": style.COLORS["pytorch_static"], "lw": 2}
+    for row, byte in enumerate(bytes_of.values()):
+        axes.annotate("", (byte, -row), (level, -row), arrowprops=look)
+        axes.text(byte, -row + 0.2, str(byte), ha="center")
+    axes.set(xlim=(low - 0.12, low + 1.12), ylim=(0.6 - len(bytes_of), 0.6))
+    axes.set_yticks(-np.arange(len(bytes_of)), list(bytes_of))
+    axes.set(xticks=[low, low + 0.5, low + 1], xlabel=f"level in float64: {level:.6f}")
+    axes.grid(visible=False)
+    style.finish()
+
 
 def overflow(errors: Mapping[tuple[str, str], float]) -> None:
-    """Draw the error of the logits for 8 and 7 bits, added in 32 bits or, in pairs, in 16.
-
-    Args:
-        errors: (bits of activations, bits of sums) -> mean error of a logit.
-    """
-    title = "Pairs of products added in 16 bits: 8-bit activations lose, 7-bit ones do not"
-    _, axes = style.new(1, 1, title, height=2.7)
+    """Draw the mean error of a logit for (bits, width of the sums)."""
+    title = "Added in pairs of 16 bits, 8-bit numbers lose; with a bit less in either they do not"
+    _, axes = style.new(1, 1, title, height=3.1)
     names = [f"{bits}, added in {width}" for bits, width in errors]
-    colors = [style.COLORS["int16x8" if "8" in bits else "int8"] for bits, _ in errors]
+    colors = [style.COLORS["error" if "16" in width else "pytorch_static"] for _, width in errors]
     bars = axes.barh(names, list(errors.values()), color=colors, height=0.6)
     axes.bar_label(bars, fmt="%.3f", padding=3)
     axes.set_xlabel("mean error of a logit (shorter is better)")
