@@ -65,7 +65,7 @@ def tensor_errors(float32: bytes, other: bytes, inputs: Array) -> list[TensorErr
     seen = {left.inputs[0].index: sqnr(inputs, _restored(right, right.inputs[0].index))}
     at_input = seen[left.inputs[0].index]
     errors = [TensorError("input", "", at_input, _noise(at_input), None)]
-    for mine, theirs in _matched(left, right):
+    for mine, theirs in matched(left, right):
         place = mine.outputs[0]
         seen[place] = sqnr(left.value(place), _restored(right, theirs.outputs[0]))
         before = min((seen[i] for i in mine.inputs if i in seen), default=math.inf)
@@ -74,7 +74,7 @@ def tensor_errors(float32: bytes, other: bytes, inputs: Array) -> list[TensorErr
         weights = None
         if mine.name in _WEIGHTED:
             weights = sqnr(left.value(mine.inputs[1]), _restored(right, theirs.inputs[1]))
-        name = _short(left.tensors[place].name)
+        name = short(left.tensors[place].name)
         errors.append(TensorError(name, mine.name, seen[place], added, weights))
     return errors
 
@@ -93,7 +93,7 @@ def _noise(sqnr_db: float) -> float:
     return float(10 ** (-sqnr_db / 10))
 
 
-def _matched(left: TfliteFile, right: TfliteFile) -> list[tuple[Operation, Operation]]:
+def matched(left: TfliteFile, right: TfliteFile) -> list[tuple[Operation, Operation]]:
     """Return the pairs of operations that do the same in both files and give real numbers."""
     mine = [o for o in left.operations if o.name not in _MOVES]
     theirs = [o for o in right.operations if o.name not in _MOVES]
@@ -128,7 +128,7 @@ def sqnr(reference: Array, other: Array) -> float:
     return metrics.sqnr_db(reference, other) if np.any(reference) else -math.inf
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """Return the layer in a tensor's name: "net/conv_1/Relu;net/..." becomes "conv_1"."""
     parts = name.split(";")[0].split("/")
     if parts[0].startswith("StatefulPartitionedCall"):

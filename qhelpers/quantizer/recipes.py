@@ -127,7 +127,7 @@ def _one(model: Model, name: str, calibration: Data, io: str) -> Made:
             reasons.append(reason(error))
         else:
             notes = ()
-            if way == "quantizer" and reasons and model.saved is not None:
+            if way == "quantizer" and model.saved is not None and name in COURSE:
                 notes = (f"Made by LiteRT Quantizer. The converter: {reasons[0]}",)
             return Made(name, content, notes=notes)
     return Made(name, None, reasons[0], _TRY.get(name, "another recipe"))

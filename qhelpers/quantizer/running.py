@@ -25,6 +25,7 @@ class Runner(TfliteFile):
     Attributes:
         engine: "XNNPACK" or "LiteRT's own kernels".
         ins, outs: name -> what the file says about this input or output.
+        batch: how many samples it runs at once.
         open: name of an input -> its shape, -1 where the size is open.
     """
 
@@ -57,7 +58,7 @@ class Runner(TfliteFile):
             name: tuple(map(int, details[info.index]["shape_signature"])) or info.shape
             for name, info in self.ins.items()
         }
-        self._batch = _BATCH if all(s and s[0] < 0 for s in self.open.values()) else 1
+        self.batch = _BATCH if all(s and s[0] < 0 for s in self.open.values()) else 1
 
     def _opened(self) -> Any:
         """Return a fresh interpreter, ready for a batch of one."""
@@ -122,15 +123,19 @@ class Runner(TfliteFile):
             How many samples this batch had: `tensor` gives its values until the next one.
         """
         count = len(next(iter(samples.values())))
-        for start in range(0, count, self._batch):
-            part = {n: self._raw(n, samples[n][start : start + self._batch]) for n in self.ins}
-            size = min(self._batch, count - start)
+        for start in range(0, count, self.batch):
+            part = {n: self._raw(n, samples[n][start : start + self.batch]) for n in self.ins}
+            size = min(self.batch, count - start)
             try:
                 self._feed(self._interpreter, part)
                 self._interpreter.invoke()
             except (ValueError, RuntimeError) as error:
                 raise ValueError(f"it fails on these inputs: {_first_line(error)}") from error
             yield size
+
+    def value_is_computed(self, index: int) -> bool:
+        """Say whether a tensor is an activation, not a constant of the file."""
+        return self._values[index] is None
 
     def tensor(self, index: int) -> Array:
         """Return the raw values of an output, or of any tensor where all are kept."""

@@ -170,7 +170,9 @@ def _unlabelled(name: str, outputs: Array, samples: Samples) -> Task:
     """Guess what an output is for: an autoencoder's input, classes, or values."""
     for values in samples.evaluation.values():
         if values.shape == outputs.shape and values.dtype.kind == "f" and outputs.ndim > 1:
-            return Task(name, "values", values, "the input")
+            task = Task(name, "values", values, "the input")
+            if len(samples.evaluation) == 1 and task.scores(outputs).mean() > 0:
+                return task
     shares = outputs.min() >= 0 and outputs.max() <= 1
     several = outputs.ndim > 1 and outputs.shape[-1] > 1
     if several and shares and np.allclose(outputs.sum(-1), 1, atol=0.01):
