@@ -26,10 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     refresher.add_argument("numbers", nargs="*", metavar="NN", help="such as 02 05; none means all")
     address = commands.add_parser("address", help="point badges and links at your fork")
     address.add_argument("repository", metavar="OWNER/NAME")
-    from qhelpers.cli import quantize
+    from qhelpers.cli import inspect, quantize
 
-    quantizer = commands.add_parser("quantize", help=quantize.HELP)
-    quantize.add_arguments(quantizer)
+    for name, module in (("quantize", quantize), ("inspect", inspect)):
+        module.add_arguments(commands.add_parser(name, help=module.HELP))
     words = list(sys.argv[1:] if arguments is None else arguments)
     # argparse takes -inf and -1e3 for options, but not with a space in front.
     words = [f" {w}" if re.fullmatch(r"-(inf|[\d.]+e[-+]?\d+)", w) else w for w in words]
@@ -47,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             print(addresses.change(chosen.repository))
             return 0
-        if chosen.command == "quantize":
-            quantize.run(chosen)
+        if chosen.command in ("quantize", "inspect"):
+            (quantize if chosen.command == "quantize" else inspect).run(chosen)
             return 0
         if chosen.command == "refresh":
             from qhelpers.cli import refresh

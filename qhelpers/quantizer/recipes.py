@@ -298,3 +298,9 @@ def reason(error: Exception) -> str:
         return "the converter cannot calibrate inputs of whole numbers for 16 bits."
     lines = [line for line in said.splitlines() if line.strip()]
     return lines[0].strip()[:240]
+
+
+def already(content: bytes) -> bool:
+    """Say whether a .tflite file is quantized: it holds weights with scales, or half floats."""
+    file = TfliteFile(content)
+    return any(t.scales.size or t.kind == "float16" for t in file.constants())
