@@ -105,7 +105,9 @@ def two_outputs() -> Any:
 
     start = Input((8, 8, 1), name="picture")
     x = layers.Flatten()(layers.Conv2D(4, 3, activation="relu")(start))
-    return _net(start, {"kind": layers.Dense(3, name="kind")(x), "size": layers.Dense(1, name="size")(x)})
+    return _net(
+        start, {"kind": layers.Dense(3, name="kind")(x), "size": layers.Dense(1, name="size")(x)}
+    )
 
 
 def dynamic_size() -> Any:
@@ -147,14 +149,18 @@ def sigmoid() -> Any:
     from keras import Input, layers
 
     start = Input((5,), name="facts")
-    return _net(start, layers.Dense(1, activation="sigmoid")(layers.Dense(8, activation="tanh")(start)))
+    return _net(
+        start, layers.Dense(1, activation="sigmoid")(layers.Dense(8, activation="tanh")(start))
+    )
 
 
 def several_labels() -> Any:
     from keras import Input, layers
 
     start = Input((5,), name="facts")
-    return _net(start, layers.Dense(4, activation="sigmoid")(layers.Dense(8, activation="relu")(start)))
+    return _net(
+        start, layers.Dense(4, activation="sigmoid")(layers.Dense(8, activation="relu")(start))
+    )
 
 
 def rescaling() -> Any:
@@ -188,7 +194,6 @@ def mixed_precision() -> Any:
 
 def custom() -> Any:
     from custom_layers import Swish
-
     from keras import Input, layers
 
     start = Input((5,), name="facts")

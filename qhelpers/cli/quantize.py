@@ -52,9 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--tolerance", type=float, default=0.01, metavar="0.01", help="the loss you accept")
     add("--cure", choices=("auto", "always", "never"), default="auto", help="mend int8's loss")
     add("--output", metavar="NAME", help="judge this output alone")
-    add(
-        "--shape", action="append", default=[], metavar="[NAME=]H,W,C", help="fixes an open size"
-    )
+    add("--shape", action="append", default=[], metavar="[NAME=]H,W,C", help="fixes an open size")
     add("--custom-objects", action="append", default=[], metavar="module:Class", help="your layer")
     add("--image-size", type=int, nargs=2, metavar=("H", "W"), help="of a folder of images")
     add("--scale", type=float, nargs=2, metavar=("LOW", "HIGH"), help="black and white become")
@@ -74,9 +72,9 @@ def run(chosen: argparse.Namespace) -> None:
     from qhelpers.quantizer import report, session
 
     for name in ("range", "scale"):
-        pair = getattr(chosen, name)
-        if pair is not None and not pair[0] < pair[1]:
-            raise ValueError(f"--{name} {pair[0]:g} {pair[1]:g}: LOW must be below HIGH.")
+        ends = getattr(chosen, name)
+        if ends is not None and not ends[0] < ends[1]:
+            raise ValueError(f"--{name} {ends[0]:g} {ends[1]:g}: LOW must be below HIGH.")
     if not 0 <= chosen.tolerance < 1:
         raise ValueError(f"--tolerance {chosen.tolerance:g}: a share of 1, such as 0.01 for 1 %.")
 

@@ -10,12 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from qhelpers.evaluation import metrics
-from qhelpers.evaluation.scorecard import text_table
 from qhelpers.tflite.file import Array, Operation, TfliteFile
 from qhelpers.tflite.litert import LiteModel
-
-COLUMNS = ("layer", "SQNR in dB", "noise", "added here", "weights in dB", "made by")
-"""Of the table of errors; a line is what `cells` returns."""
 
 _MOVES = ("QUANTIZE", "DEQUANTIZE")
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
@@ -134,18 +130,3 @@ def short(name: str) -> str:
     if parts[0].startswith("StatefulPartitionedCall"):
         return "output"
     return parts[1] if len(parts) > 2 else parts[-1]
-
-
-def cells(error: TensorError) -> list[str]:
-    """Return one line of the table of errors."""
-    ratios = [
-        "–" if ratio is None else "equal" if ratio == math.inf else f"{ratio:.1f}"
-        for ratio in (error.sqnr_db, error.weights_db)
-    ]
-    shares = [f"{share:.3%}" for share in (error.noise, error.added)]
-    return [error.name, ratios[0], *shares, ratios[1], error.operation or "–"]
-
-
-def text(errors: Sequence[TensorError]) -> str:
-    """Return the table of errors as lines of text."""
-    return text_table(COLUMNS, map(cells, errors))

@@ -155,7 +155,7 @@ def _values(float32: bytes, calibration: Mapping[str, Array]) -> dict[str, Array
     places = [info for info in places if info.dtype.kind == "f"]
     for _ in runner.batches(calibration):
         for info in places:
-            values = runner.tensor(info.index).ravel()
+            values: Array = runner.tensor(info.index).ravel()
             if len(values) > _KEPT:
                 values = values[rng.integers(0, len(values), _KEPT)]
             parts.setdefault(info.name, []).append(values)

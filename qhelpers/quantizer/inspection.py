@@ -133,10 +133,11 @@ def integer_only(file: TfliteFile) -> str:
         half = any(t.kind == "float16" for t in file.tensors)
         return f"Floating point throughout{', weights stored as float16' if half else ''}."
     hybrid = [
-        o for o in file.operations
-        if len(o.inputs) > 1 and o.name not in _MOVES and file.tensors[o.inputs[0]].dtype.kind == "f"
-        and file.tensors[o.inputs[1]].scales.size
-    ]  # fmt: skip
+        o
+        for o in file.operations
+        if len(o.inputs) > 1 and o.name not in _MOVES
+        if file.tensors[o.inputs[0]].dtype.kind == "f" and file.tensors[o.inputs[1]].scales.size
+    ]
     if hybrid and small:
         return (
             f"Not integer only: {len(hybrid)} of {whole} operations have 8-bit or 4-bit weights "
@@ -164,7 +165,9 @@ def lines_of_code(runner: Runner) -> list[str]:
             if which == "x":
                 low, high = np.iinfo(info.dtype).min, np.iinfo(info.dtype).max
                 steps = f"np.rint(x / {scale}) + {zero}"
-                lines.append(f"raw = np.clip({steps}, {low}, {high}).astype(np.{info.dtype}){label}")
+                lines.append(
+                    f"raw = np.clip({steps}, {low}, {high}).astype(np.{info.dtype}){label}"
+                )
             else:
                 lines.append(f"y = {scale} * (raw.astype(np.float32) - {zero}){label}")
     return lines

@@ -290,4 +290,3 @@ def guilty(errors: list[LayerError]) -> str:
         return "Rounding the weights and rounding the activations cost about the same."
     which = "weights" if weights > activations else "activations"
     return f"Rounding the {which} costs most of it."
-

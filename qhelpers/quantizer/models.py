@@ -281,7 +281,9 @@ def _fixed_shapes(
                 a in (None, b) for a, b in zip(own, given, strict=False)
             )
             if not fits:
-                raise ValueError(f"--shape {list(given)} does not fit {tensor.name!r}: {list(own)}.")
+                raise ValueError(
+                    f"--shape {list(given)} does not fit {tensor.name!r}: {list(own)}."
+                )
             if None in own:
                 opened.append((tensor.name, list(given)))
             own = tuple(given)

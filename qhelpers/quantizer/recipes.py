@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 from collections.abc import Sequence
@@ -102,14 +103,13 @@ def make(model: Model, names: Sequence[str], calibration: Data, io: str = "uint8
             start = time.perf_counter()
             made = _one(model, name, calibration, io)
             seconds = time.perf_counter() - start
-            results.append(Made(*(getattr(made, f) for f in ("recipe", "content", "why", "advice")),
-                                seconds, made.notes))  # fmt: skip
+            results.append(dataclasses.replace(made, seconds=seconds))
             advance(1, f"{name} {seconds:.0f} s")
     return results
 
 
 def _one(model: Model, name: str, calibration: Data, io: str) -> Made:
-    """Quantize by one recipe: by the converter, else by LiteRT Quantizer, which has other kernels."""
+    """Quantize by one recipe: by the converter, else by LiteRT Quantizer."""
     if name == "float32":
         return Made(name, model.float32)
     reasons = []
@@ -126,23 +126,23 @@ def _one(model: Model, name: str, calibration: Data, io: str) -> Made:
         except Exception as error:  # whatever the converter meets
             reasons.append(reason(error))
         else:
-            notes = ()
+            notes: tuple[str, ...] = ()
             if way == "quantizer" and model.saved is not None and name in COURSE:
                 notes = (f"Made by LiteRT Quantizer. The converter: {reasons[0]}",)
             return Made(name, content, notes=notes)
     return Made(name, None, reasons[0], _TRY.get(name, "another recipe"))
 
 
-class _NotByConverter(ValueError):
+class _NotByConverterError(ValueError):
     """The converter has no such recipe, or no model to read."""
 
 
 def _converted(model: Model, name: str, calibration: Data, io: str) -> bytes:
     """Quantize by TensorFlow's converter."""
     if model.saved is None:
-        raise _NotByConverter("the converter reads no .tflite file")
+        raise _NotByConverterError("the converter reads no .tflite file")
     if name in ("dynamic_int8", "int4"):
-        raise _NotByConverter("LiteRT Quantizer makes it, which is not installed or failed")
+        raise _NotByConverterError("LiteRT Quantizer makes it, which is not installed or failed")
     if name in _CALIBRATED and any(o.name == "WHILE" for o in TfliteFile(model.float32).operations):
         raise ValueError("the model has a loop, which cannot be calibrated; save it unrolled")
     tf = paths.require("tensorflow", extra="tensorflow")
@@ -293,7 +293,9 @@ def reason(error: Exception) -> str:
     if missing:
         return f"LiteRT has no operation for {', '.join(dict.fromkeys(missing))}."
     if "no_integer_overflow" in said:
-        return "no engine opens it: a bias is too large for its scale (a layer that is always zero?)."
+        return (
+            "no engine opens it: a bias is too large for its scale (a layer that is always zero?)."
+        )
     if "Empty min/max" in said:
         return "the converter cannot calibrate inputs of whole numbers for 16 bits."
     lines = [line for line in said.splitlines() if line.strip()]

@@ -92,7 +92,9 @@ def text(found: Findings) -> str:
     """Return the report for a terminal: a table, what failed, and the verdict."""
     columns = ("file", "bytes", "smaller", f"{_short(found.metric)} % [95 %]", "flips", "dB", "ms")
     lines = [text_table(columns, (_cells(row, found.rows[0]) for row in found.rows))]
-    lines += [f"{one.recipe}: failed. {_sentence(one.why)} Try {one.advice}." for one in found.failed]
+    lines += [
+        f"{one.recipe}: failed. {_sentence(one.why)} Try {one.advice}." for one in found.failed
+    ]
     lines += [f"Warning: {said}" for said in found.warnings]
     lines += [*found.cures, *found.verdict.sentences]
     return "\n".join(lines)
@@ -201,7 +203,14 @@ def _finite(value: float | int | None) -> float | int | None:
 
 def html(found: Findings) -> str:
     """Return the report as one page without any link to other files."""
-    packages = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "litert-quantizer", "numpy")
+    packages = (
+        "tensorflow",
+        "tensorflow-cpu",
+        "keras",
+        "ai-edge-litert",
+        "litert-quantizer",
+        "numpy",
+    )
     made = ", ".join(v for v in map(paths.versions, packages) if not v.endswith("-0"))
     title = f"{escape(found.model)}, quantized"
     kind = "verdict" if found.verdict.name else "verdict no"

@@ -67,9 +67,7 @@ class Runner(TfliteFile):
             interpreter = module.Interpreter(
                 model_content=self.content,
                 num_threads=1,
-                experimental_op_resolver_type=getattr(
-                    module.OpResolverType, _ENGINES[self.engine]
-                ),
+                experimental_op_resolver_type=getattr(module.OpResolverType, _ENGINES[self.engine]),
                 experimental_preserve_all_tensors=self._keep,
             )
             interpreter.allocate_tensors()
@@ -175,7 +173,7 @@ def quantized(values: Array, info: TensorInfo) -> Array:
         return np.asarray(values).astype(info.dtype, copy=False)
     limits = np.iinfo(info.dtype)
     steps = np.rint(np.asarray(values, np.float64) / float(info.scales[0])) + info.zero_points[0]
-    return np.clip(steps, limits.min, limits.max).astype(info.dtype)
+    return np.asarray(np.clip(steps, limits.min, limits.max), info.dtype)
 
 
 def restored(values: Array, info: TensorInfo) -> Array:

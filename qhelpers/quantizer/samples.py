@@ -168,9 +168,7 @@ def _inputs(
     return checked, None
 
 
-def _fitting(
-    values: Array, port: Port, model: Model, limits: tuple[float, float] | None
-) -> Array:
+def _fitting(values: Array, port: Port, model: Model, limits: tuple[float, float] | None) -> Array:
     """Return values as an input takes them, or say what does not fit."""
     wanted = f"inputs must be {port}"
     if limits is not None and port.dtype.kind == "f":
@@ -272,7 +270,7 @@ def _doubts(model: Model, used: Mapping[str, Array]) -> list[str]:
             said.append(f"All calibration samples of {name!r} are the same: the ranges are wrong.")
         elif flat.size > 1 and flat.min() == flat.max():
             said.append(f"All calibration values of {name!r} are {flat.flat[0]:g}.")
-        if model.scales and values.dtype.kind == "f" and 0 <= values.min() and values.max() <= 1:
+        if model.scales and values.dtype.kind == "f" and values.min() >= 0 and values.max() <= 1:
             said.append(
                 f"{name!r} holds values from {values.min():.3g} to {values.max():.3g}, and the "
                 f"model has a layer {model.scales} of its own. Were they divided twice?"
@@ -281,4 +279,7 @@ def _doubts(model: Model, used: Mapping[str, Array]) -> list[str]:
     if count < _FEW:
         said.append(f"Only {count} samples gave the ranges; take 100 to 300 typical ones.")
     surprise = model.surprise(dict(used))
-    return [*said, *([f"These inputs are unlike those of the training: {surprise}"] * bool(surprise))]
+    return [
+        *said,
+        *([f"These inputs are unlike those of the training: {surprise}"] * bool(surprise)),
+    ]

@@ -127,13 +127,8 @@ def build(model: Model, samples: Samples, float32: Data, wanted: str | None = No
 def _labelled(name: str, outputs: Array, labels: Array) -> Task:
     """Return the task of an output with labels, or say why these labels do not fit."""
     shape, whole = outputs.shape, labels.dtype.kind in "iub"
-    if labels.dtype.kind == "f" and outputs.ndim > 1 and labels.shape[1:] != shape[1:]:
-        if labels.shape == shape[:1] and shape[1:] == (1,):
-            return Task(name, "values", labels.reshape(shape), "labels")
-        raise ValueError(
-            f"labels of classes must be whole numbers; got {labels.dtype} {list(labels.shape)} for "
-            f"the output {name!r} {list(shape)}."
-        )
+    if labels.dtype.kind == "f" and labels.ndim == 1 and math.prod(shape[1:]) > 1:
+        raise ValueError(f"labels must be whole numbers, the classes; got {labels.dtype}.")
     flags = labels.size and ((labels == 0) | (labels == 1)).all()
     if shape[1:] == (1,) and labels.size == len(labels):
         if flags:

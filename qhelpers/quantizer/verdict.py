@@ -92,8 +92,9 @@ def measure(
         for name, (one, runner) in opened.items():
             advance(1, name)
             score = tasks.score(judged, outputs["float32"], outputs[name])
-            asked = (inspection.microcontrollers, inspection.xnnpack, inspection.gpu)
-            rows.append(Row(one, runner, score, times[name], *(ask(runner.content) for ask in asked)))
+            asks = (inspection.microcontrollers, inspection.xnnpack, inspection.gpu)
+            said = [ask(runner.content) for ask in asks]
+            rows.append(Row(one, runner, score, times[name], *said))
     return rows, failed
 
 
@@ -189,7 +190,9 @@ def _advice(rows: Sequence[Row]) -> str:
     if "int8" in by and "int16x8" in by:
         won = by["int16x8"].sqnr_db - by["int8"].sqnr_db
         if won < 6:
-            return "16-bit activations win next to nothing: the weights are to blame; train with "\
+            return (
+                "16-bit activations win next to nothing: the weights are to blame; train with "
                 "the rounding in the loop."
+            )
         return "16-bit activations win much: better ranges, or 16x8 where there are kernels."
     return "Look at the layers below, and at the cures that were tried."

@@ -1,4 +1,4 @@
-"""A model of one's own: other shapes and ranges, its scorecard, and which tensor is at fault."""
+"""Two files of one model, tensor by tensor: which one is at fault."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qhelpers.evaluation import comparison, layer_errors, metrics
+from qhelpers.evaluation import layer_errors, metrics
 from qhelpers.evaluation.layer_errors import TensorError
 from qhelpers.tflite import conversion, litert
 
@@ -184,72 +184,3 @@ def test_all_zero_tensors_have_no_ratio() -> None:
     zero, one = np.zeros(3), np.ones(3)
     assert layer_errors.sqnr(zero, zero) == math.inf
     assert layer_errors.sqnr(zero, one) == -math.inf
-
-
-def test_comparison_counts_as_by_hand(files: dict[str, bytes], inputs: np.ndarray) -> None:
-    labels = np.arange(len(inputs)) % 4
-    found = comparison.compare(files, inputs, labels, refused={"int4": "no such recipe"})
-    assert [row.model for row in found.card.rows] == list(litert.RECIPES)
-    reference = found.outputs["float32"].argmax(1)
-    for row in found.card.rows:
-        predicted = found.outputs[row.model].argmax(1)
-        assert row.correct == (predicted == labels).sum()
-        assert row.flips == (predicted != reference).sum()
-        assert (row.bytes, row.n) == (len(files[row.model]), 60)
-    assert any("no int4 file: no such recipe" in note for note in found.card.notes)
-    ratio = metrics.sqnr_db(found.outputs["float32"], found.outputs["int8"])
-    assert f"int8's outputs: {ratio:.1f} dB" in " ".join(found.card.text().split())
-    assert layer_errors.worst(found.errors) in found.errors
-    for text in (repr(found), found.html(), found._repr_html_()):
-        assert "DEPTHWISE_CONV_2D" in text
-
-
-def test_without_labels_accuracy_is_left_out(files: dict[str, bytes], inputs: np.ndarray) -> None:
-    some = {name: files[name] for name in ("dynamic_range", "float32")}
-    found = comparison.compare(some, inputs)
-    assert [row.model for row in found.card.rows] == ["float32", "dynamic_range"]
-    assert {row.correct for row in found.card.rows} == {None}
-    assert found.errors == []
-    assert " – " in found.card.text()
-
-
-def test_outputs_that_are_no_classes(inputs: np.ndarray) -> None:
-    content = {"float32": litert.convert(build(outputs=1), "float32")}
-    found = comparison.compare(content, inputs)
-    assert found.card.rows[0].flips is None
-    with pytest.raises(ValueError, match=r"labels need outputs \[n, classes\].*\[60, 1\]"):
-        comparison.compare(content, inputs, np.zeros(60, int))
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        (np.zeros(59, int), r"60 inputs need as many labels; got \[59\]"),
-        (np.zeros((60, 4), int), r"got \[60, 4\]"),
-        (np.zeros(60), "whole numbers, the classes; got float64"),
-        (np.full(60, 4), "0 to 3, the model's classes; got 4 to 4"),
-        (np.full(60, -1), "got -1 to -1"),
-    ],
-)
-def test_labels_that_do_not_fit(
-    labels: np.ndarray, message: str, files: dict[str, bytes], inputs: np.ndarray
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        comparison.compare({"float32": files["float32"]}, inputs, labels)
-
-
-def test_a_float32_file_is_needed(files: dict[str, bytes], inputs: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"a 'float32' to compare with; got \['int8'\]"):
-        comparison.compare({"int8": files["int8"]}, inputs)
-
-
-def test_missing_reference_kernels_are_a_note(
-    files: dict[str, bytes], inputs: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(*_: Any) -> None:
-        raise ValueError("no ELU")
-
-    monkeypatch.setattr(layer_errors, "tensor_errors", fails)
-    found = comparison.compare(files, inputs)
-    assert found.errors == []
-    assert "not compared tensor by tensor: no ELU" in found.card.notes
