@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 
 from qhelpers import paths
 from qhelpers.evaluation import metrics
-from qhelpers.evaluation.scorecard import text_table
+from qhelpers.evaluation.scorecard import WIDTH, text_table
 from qhelpers.quantizer import inspection, layers, tasks
 from qhelpers.quantizer.layers import LayerError
 from qhelpers.quantizer.recipes import RECIPES, Made
@@ -30,8 +31,9 @@ td:first-child{text-align:left;overflow-wrap:anywhere}tr.best{background:#eef7f1
 th button{font:inherit;font-weight:600;border:0;background:none;padding:0;cursor:pointer;
 color:var(--blue)}pre{background:#f6f8fa;padding:.75rem;white-space:pre-wrap;overflow-wrap:anywhere;
 font-size:.85rem}details{border-bottom:1px solid var(--line);padding:.5rem 0}summary{cursor:pointer;
-font-weight:600}svg{width:100%;height:auto}dt{font-weight:600;float:left;clear:left;width:9rem}
+font-weight:600}svg{width:100%;max-width:48rem;height:auto}dt{font-weight:600;float:left;clear:left;width:9rem}
 dd{margin:0 0 .25rem 9rem;overflow-wrap:anywhere}
+@media(min-width:50.01rem){th:first-child,td:first-child{white-space:nowrap}}
 @media(max-width:50rem){thead{position:absolute;left:-9999px}tr{display:block;
 border-bottom:2px solid var(--line);padding:.5rem 0}td{display:flex;justify-content:space-between;
 gap:1rem;border:0;padding:.1rem .25rem;text-align:right}td:first-child{font-weight:600}
@@ -91,13 +93,13 @@ class Findings:
 def text(found: Findings) -> str:
     """Return the report for a terminal: a table, what failed, and the verdict."""
     columns = ("file", "bytes", "smaller", f"{_short(found.metric)} % [95 %]", "flips", "dB", "ms")
-    lines = [text_table(columns, (_cells(row, found.rows[0]) for row in found.rows))]
-    lines += [
+    table = text_table(columns, (_cells(row, found.rows[0]) for row in found.rows))
+    lines = [
         f"{one.recipe}: failed. {_sentence(one.why)} Try {one.advice}." for one in found.failed
     ]
     lines += [f"Warning: {said}" for said in found.warnings]
     lines += [*found.cures, *found.verdict.sentences]
-    return "\n".join(lines)
+    return "\n".join([table, *(textwrap.fill(line, WIDTH) for line in lines)])
 
 
 def _short(metric: str) -> str:

@@ -123,6 +123,8 @@ def _cured(
     int8 = next((one for one in made if one.recipe == "int8"), None)
     if options.cure == "never" or int8 is None:
         return [], ()
+    if options.cure == "auto" and tasks.doubts(judged, outputs["float32"]):
+        return [], ("Cures were not tried: float32 itself is in doubt, see the warnings.",)
     start = None
     if int8.content is not None:
         try:
