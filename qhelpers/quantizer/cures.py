@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -214,18 +215,27 @@ class _Edited:
 
     def content(self) -> bytes:
         """Return the file with the new constants."""
+        readers = Counter(i for step in self.file.operations for i in step.inputs)
         for (at, slot), values in self.values.items():
-            step = self.graph.operators[at]
-            tensor = copy.copy(self.graph.tensors[step.inputs[slot]])
-            buffer = copy.copy(self.model.buffers[0])
+            step, buffer = self.graph.operators[at], copy.copy(self.model.buffers[0])
             buffer.data = np.frombuffer(values.astype("<f4").tobytes(), np.uint8)
+            place = int(step.inputs[slot])
+            tensor = copy.copy(self.graph.tensors[place])
             tensor.buffer = len(self.model.buffers)
-            tensor.name = f"{tensor.name.decode()};{at}.{slot}".encode()
             self.model.buffers.append(buffer)
+            if readers[place] == 1:
+                self.graph.tensors[place] = tensor
+                continue
+            tensor.name = f"{tensor.name.decode()};{at}.{slot}".encode()
             inputs = list(map(int, step.inputs))
             inputs[slot] = len(self.graph.tensors)
             self.graph.tensors.append(tensor)
             step.inputs = np.array(inputs, np.int32)
+        used = {tensor.buffer for tensor in self.graph.tensors}
+        used |= {stored.buffer for stored in self.model.metadata or []}
+        for place, buffer in enumerate(self.model.buffers):
+            if place not in used:
+                buffer.data = None
         return bytes(self.tools.convert_object_to_bytearray(self.model))
 
 

@@ -221,10 +221,6 @@ def describe(path: Path) -> str:
     lines += [f"Input       {_port(name, info)}" for name, info in runner.ins.items()]
     lines += [f"Output      {_port(name, info)}" for name, info in runner.outs.items()]
     lines += [f"In code     {line}" for line in lines_of_code(runner)]
-    asked = {
-        "XNNPACK": xnnpack(content),
-        "GPU": gpu(content),
-        "Micro": microcontrollers(content),
-    }
+    asked = {"XNNPACK": xnnpack(content), "GPU": gpu(content), "Micro": microcontrollers(content)}
     lines += [f"{name:12}{support.said}" for name, support in asked.items()]
     return "\n".join(lines)

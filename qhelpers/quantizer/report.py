@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
+from pathlib import Path
 
 from qhelpers import paths
 from qhelpers.evaluation import metrics
@@ -17,39 +18,6 @@ from qhelpers.quantizer.layers import LayerError
 from qhelpers.quantizer.recipes import RECIPES, Made
 from qhelpers.quantizer.verdict import Row, Verdict
 
-_STYLE = """
-:root{--ink:#1b1f24;--soft:#59636e;--line:#d1d9e0;--good:#0a6b3d;--warn:#8a4600;--blue:#0b57d0}
-*{box-sizing:border-box}body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);max-width:72rem;
-margin:0 auto;padding:1rem}h1{font-size:1.5rem;margin:.5rem 0;overflow-wrap:anywhere}
-h2{font-size:1.15rem;margin:2rem 0 .5rem}p{margin:.5rem 0}.soft{color:var(--soft);font-size:.9rem}
-.verdict{border-left:6px solid var(--good);background:#eef7f1;padding:.75rem 1rem}
-.verdict.no{border-color:var(--warn);background:#fdf3e7}.verdict p:first-child{font-size:1.15rem;
-font-weight:600}.warn{border-left:6px solid var(--warn);background:#fdf3e7;padding:.5rem 1rem;
-margin:.5rem 0}table{border-collapse:collapse;width:100%}th,td{padding:.35rem .5rem;
-border-bottom:1px solid var(--line);text-align:right;vertical-align:top}th:first-child,
-td:first-child{text-align:left;overflow-wrap:anywhere}tr.best{background:#eef7f1}
-th button{font:inherit;font-weight:600;border:0;background:none;padding:0;cursor:pointer;
-color:var(--blue)}pre{background:#f6f8fa;padding:.75rem;white-space:pre-wrap;overflow-wrap:anywhere;
-font-size:.85rem}details{border-bottom:1px solid var(--line);padding:.5rem 0}summary{cursor:pointer;
-font-weight:600}svg{width:100%;max-width:48rem;height:auto}dt{font-weight:600;float:left;clear:left;width:9rem}
-dd{margin:0 0 .25rem 9rem;overflow-wrap:anywhere}
-@media(min-width:50.01rem){th:first-child,td:first-child{white-space:nowrap}}
-@media(max-width:50rem){thead{position:absolute;left:-9999px}tr{display:block;
-border-bottom:2px solid var(--line);padding:.5rem 0}td{display:flex;justify-content:space-between;
-gap:1rem;border:0;padding:.1rem .25rem;text-align:right}td:first-child{font-weight:600}
-td::before{content:attr(data-l);color:var(--soft);text-align:left}td:first-child::before{content:""}
-td:first-child{justify-content:flex-start;gap:0}dt{float:none}dd{margin-left:0}
-.sort{display:block!important}}.sort{display:none}
-"""
-_SCRIPT = """
-function order(t,c,up){const b=t.tBodies[0],r=[...b.rows];const v=x=>x.cells[c].dataset.v;
-r.sort((p,q)=>{const a=v(p),z=v(q);return (isNaN(a)||isNaN(z)?a.localeCompare(z):a-z)*(up?1:-1)});
-r.forEach(x=>b.append(x))}
-document.querySelectorAll('table.s').forEach(t=>{let last=-1,up=false;
-const go=c=>{up=c==last?!up:true;last=c;order(t,c,up)};
-t.querySelectorAll('th button').forEach((b,c)=>b.onclick=()=>go(c));
-const s=t.previousElementSibling.querySelector('select');if(s)s.onchange=()=>go(+s.value)})
-"""
 _LAYER_COLUMNS = (
     "layer", "operation", "arrives, dB", "own, dB", "weights, dB", "inputs, dB", "cut off, %",
     "offset, %",
@@ -221,7 +189,7 @@ def html(found: Findings) -> str:
     return (
         "<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width,initial-scale=1'>"
-        f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1>"
+        f"<title>{title}</title><style>{_read('report.css')}</style></head><body><h1>{title}</h1>"
         f"<section class='{kind}'>{said}</section>{warnings}"
         f"<p class='soft'>{escape(found.split)} {escape(' '.join(found.notes))}</p>"
         f"<h2>The files</h2>{_files(found)}{_failed(found)}{_cures(found)}{_layers(found)}"
@@ -235,8 +203,13 @@ def html(found: Findings) -> str:
         "must be kept at once, computed from the graph; the arena is what LiteRT for "
         "Microcontrollers took on this machine. A cure is chosen on the samples that it is judged "
         f"on. Made in {found.seconds:.0f} s with {escape(made)}.</p>"
-        f"<script>{_SCRIPT}</script></body></html>"
+        f"<script>{_read('report.js')}</script></body></html>"
     )
+
+
+def _read(name: str) -> str:
+    """Return a file that lies beside this one."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 def _table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[tuple[str, object]]]]) -> str:
