@@ -35,7 +35,7 @@ _CALIBRATED = ("int8", "int16x8", "int16x8_bias32")
 _KEEP = "no_quantize"
 _TRY = {
     "int8": "float16 or dynamic_range, which keep floats",
-    "int16x8": "int8, or --recipes int16x8_bias32",
+    "int16x8": "int8",
     "int16x8_bias32": "int16x8",
     "int4": "dynamic_int8",
 }
