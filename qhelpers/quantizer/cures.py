@@ -126,7 +126,9 @@ def cure(
                 some = tuple(e.tensor for e in errors[:kept])
                 name = f"{len(some)} of {len(errors)} weighted layers in float32"
                 attempt(name, lambda k=some: int8(source, ranges, k))  # type: ignore[misc]
-                if (name in scores and scores[name].loss <= tolerance) or kept >= len(errors):
+                now = scores[name].loss if name in scores else np.inf
+                hopeless = kept >= 8 and now >= scores[best].loss
+                if now <= tolerance or kept >= len(errors) or hopeless:
                     break
                 kept *= 2
             if name in scores and _rank(scores[name]) < _rank(scores[best]):

@@ -208,11 +208,16 @@ def _from_keras(
             keras.InputSpec(shape=(None, *shape), dtype=tensor.dtype, name=tensor.name)
             for shape, tensor in zip(fixed, model.inputs, strict=True)
         ]
-        structure = [specs] if len(specs) > 1 else specs
         try:
-            model.export(
-                work / "saved", format="tf_saved_model", input_signature=structure, verbose=False
+            archive = keras.export.ExportArchive()
+            archive.track(model)
+            # Layers that augment images are random unless told that nothing is being trained.
+            archive.add_endpoint(
+                "serve",
+                lambda x: model(x, training=False),
+                input_signature=[specs] if len(specs) > 1 else specs,
             )
+            archive.write_out(work / "saved", verbose=False)
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ValueError(f"{path} cannot be exported: {reason}") from error

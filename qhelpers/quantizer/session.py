@@ -97,7 +97,7 @@ def quantize(options: Options) -> Findings:
         rows,
         failed,
         data.split,
-        few + _saturation(errors, compared),
+        few + _floats(rows) + _saturation(errors, compared),
         (*model.notes, *more),
         compared,
         errors,
@@ -153,6 +153,18 @@ def _layers(
             except (ValueError, RuntimeError) as error:
                 return [], "", (f"Not compared layer by layer: {error}",)
     return [], "", ()
+
+
+def _floats(rows: list[verdict.Row]) -> list[str]:
+    """Return a warning for each file that should compute in integers and does not."""
+    said = []
+    for row in rows:
+        floats = recipes.float_operations(row.runner)
+        if row.name in ("int8", "int16x8", "int16x8_bias32") and floats:
+            said.append(
+                f"{row.name} is not integer only: {', '.join(floats)} stay in floating point."
+            )
+    return said
 
 
 def _saturation(errors: list[layers.LayerError], compared: str) -> list[str]:

@@ -124,8 +124,8 @@ def choose(rows: Sequence[Row], target: str, tolerance: float, metric: str, n: i
     good = [row for row in can if row.score.loss <= tolerance]
     where = TARGETS[target]
     if not can:
-        advice = "Try --io int8" if target in ("npu", "microcontroller") else "See what failed"
-        return Verdict(None, (f"None of these files runs on {where}. {advice}.",))
+        why = [f"{r.name}: {_refusal(r, target)}" for r in rows if r.name.startswith("int8")]
+        return Verdict(None, (f"None of these files runs on {where}.", *why))
     if not good:
         best = min(can, key=lambda row: row.score.loss)
         return Verdict(
@@ -152,6 +152,11 @@ def _fits(row: Row, target: str) -> bool:
     return row.integer_only if target == "npu" else True
 
 
+def _refusal(row: Row, target: str) -> str:
+    """Say why a target does not run a file."""
+    return row.micro.said if target == "microcontroller" else inspection.integer_only(row.runner)
+
+
 def _why(
     best: Row, rows: Sequence[Row], where: str, tolerance: float, metric: str, n: int
 ) -> list[str]:
@@ -159,10 +164,9 @@ def _why(
     first, score, size = rows[0], best.score, len(best.runner.content)
     if best.name == "float32":
         return [f"Ship float32.tflite to {where}: no smaller file runs there as well and as fast."]
-    said = [
-        f"Ship {best.name}.tflite to {where}: {size:,} bytes, "
-        f"{len(first.runner.content) / size:.2f} times smaller than float32."
-    ]
+    ratio = len(first.runner.content) / size
+    than = f"{ratio:.2f} times smaller than" if ratio >= 1 else f"{1 / ratio:.2f} times as large as"
+    said = [f"Ship {best.name}.tflite to {where}: {size:,} bytes, {than} float32."]
     value = f"Its {metric} on {n:,} unseen samples is {tasks.shown(score.value)} %, "
     value += f"float32's {tasks.shown(first.score.value)} %"
     if score.p_value is not None and score.p_value >= 0.05:
