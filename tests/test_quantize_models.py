@@ -42,7 +42,7 @@ METRICS = {
 
 def run(name: str, folder: Path, *words: str) -> dict[str, Any]:
     """Quantize a network of the zoo, and return its scorecard."""
-    model = zoo.MODELS[name]()
+    model = zoo.build(name)
     model.save(folder / "model.keras")
     np.savez(folder / "x.npz", **zoo.data(model))
     files = [str(folder / "model.keras"), "--calibration", str(folder / "x.npz")]
@@ -201,7 +201,7 @@ def test_models_that_are_refused(
 
 def loaded(name: str, tmp_path: Path) -> models.Model:
     """Return a network of the zoo as the command loads it."""
-    zoo.MODELS[name]().save(tmp_path / "model.keras")
+    zoo.build(name).save(tmp_path / "model.keras")
     (tmp_path / "work").mkdir()
     return models.load(tmp_path / "model.keras", tmp_path / "work", {})
 

@@ -217,6 +217,14 @@ MODELS: dict[str, Callable[[], Any]] = {
 }  # fmt: skip
 
 
+def build(name: str) -> Any:
+    """Return one of MODELS, with the same weights each time."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    return MODELS[name]()
+
+
 def data(model: Any, n: int = 24) -> Data:
     """Return made-up inputs by name."""
     rng, made = np.random.default_rng(0), {}

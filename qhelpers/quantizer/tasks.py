@@ -10,7 +10,7 @@ import numpy as np
 
 from qhelpers.evaluation import metrics
 from qhelpers.quantizer.models import Model
-from qhelpers.quantizer.running import Data
+from qhelpers.quantizer.running import Data, Runner
 from qhelpers.quantizer.samples import Samples
 from qhelpers.tflite.file import Array
 
@@ -109,7 +109,10 @@ def build(model: Model, samples: Samples, float32: Data, wanted: str | None = No
         raise ValueError(f"--output {wanted}: the model has {', '.join(names)}.")
     chosen = [wanted] if wanted else names
     if not samples.labels:
-        return [_unlabelled(name, float32[name], samples) for name in chosen]
+        file = Runner(model.float32)
+        ends = {i: step.name for step in file.operations for i in step.outputs}
+        yes_no = {name for name in names if ends.get(file.outs[name].index) == "LOGISTIC"}
+        return [_unlabelled(n, float32[n], samples, n in yes_no) for n in chosen]
     if len(samples.labels) == 1 and not set(samples.labels) & set(names):
         values, reasons = next(iter(samples.labels.values())), []
         for name in chosen:
@@ -161,7 +164,7 @@ def _labelled(name: str, outputs: Array, labels: Array) -> Task:
     return Task(name, kind, places.astype(np.int64), "labels")
 
 
-def _unlabelled(name: str, outputs: Array, samples: Samples) -> Task:
+def _unlabelled(name: str, outputs: Array, samples: Samples, sigmoid: bool) -> Task:
     """Guess what an output is for: an autoencoder's input, classes, or values."""
     for values in samples.evaluation.values():
         if values.shape == outputs.shape and values.dtype.kind == "f" and outputs.ndim > 1:
@@ -172,7 +175,7 @@ def _unlabelled(name: str, outputs: Array, samples: Samples) -> Task:
     several = outputs.ndim > 1 and outputs.shape[-1] > 1
     if several and shares and np.allclose(outputs.sum(-1), 1, atol=0.01):
         kind = "classes" if outputs.ndim == 2 else "mask"
-    elif shares and outputs.ndim == 2:
+    elif sigmoid and outputs.ndim == 2:
         kind = "labels" if several else "binary"
     elif several and outputs.ndim == 2:
         kind = "classes"
