@@ -20,7 +20,7 @@ from qhelpers.tflite.numpy_network import NumpyNetwork
 
 def main() -> None:
     data = digits.load(quiet=True)
-    model = keras_cnn.trained(data, show=False)
+    model = keras_cnn.trained(data)
     content = conversion.convert(model, "int8", digits.representative(data.train_images))
     runs = {}
     for engine in ("reference", "xnnpack"):

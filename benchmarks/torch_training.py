@@ -56,8 +56,8 @@ def main(which: str) -> None:
         usual(net, data)
     else:
         steps, batch = training.mlp_schedule(len(data.train_images))
-        sgd = {"batch": batch, "momentum": 0, "falling": False}
-        training.fit(net, data.train_images, data.train_labels, steps, training.MLP_RATE, **sgd)
+        train_set, rate = (data.train_images, data.train_labels), training.MLP_RATE
+        training.fit(net, *train_set, steps, rate, batch=batch, sgd=True)
     seconds = time.perf_counter() - started
     predictions = training.logits(net, data.test_images).argmax(axis=1)
     accuracy = float((predictions == data.test_labels).mean())

@@ -54,6 +54,14 @@ def data_cache() -> Path:
     return (Path(chosen).expanduser() if chosen else user_cache()) / "data"
 
 
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PermissionError(f"cannot make the folder {folder}: {error}. {_ADVICE}") from error
+    return folder
+
+
 def writable(folder: Path) -> Path:
     """Make `folder` if it is missing and return it.
 
@@ -65,24 +73,16 @@ def writable(folder: Path) -> Path:
     return folder
 
 
-def _made(folder: Path) -> Path:
-    """Make `folder` if it is missing and return it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PermissionError(f"cannot make the folder {folder}: {error}. {_ADVICE}") from error
-    return folder
+def shown(path: Path) -> str:
+    """Return a path as text that names nobody: with ~ for the user's home folder."""
+    home = Path.home()
+    return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)
 
 
 def write_atomically(path: Path, content: bytes) -> Path:
-    """Write `content` to `path` so that a reader sees all of it or the file that was there before.
+    """Write `content` so that a reader sees all of it or the file that was there before.
 
-    Args:
-        path: the file; missing folders are made.
-        content: the bytes.
-
-    Returns:
-        `path`.
+    Missing folders are made. Returns `path`.
 
     Raises:
         PermissionError: the folder is not writable.
@@ -102,46 +102,38 @@ def write_atomically(path: Path, content: bytes) -> Path:
 def keep(path: Path, content: bytes) -> bool:
     """Write to a cache as `write_atomically` does; where that fails, say so and go on.
 
-    Args:
-        path: the file.
-        content: the bytes.
-
     Returns:
-        True where the file is there now. False on a full disk or in a folder that cannot be
-        written; one line has been printed.
+        True where the file is there now; False on a full disk or in a folder that cannot be
+        written.
     """
     try:
         write_atomically(path, content)
     except OSError as error:
-        reason = error.strerror or str(error)
-        print(f"{path.name} could not be kept in {path.parent} ({reason}). The lesson goes on.")
+        not_kept(path, error)
         return False
     return True
 
 
-def read_if_there(path: Path) -> bytes | None:
-    """Return a cached file's bytes; None where it is missing.
+def not_kept(path: Path, error: OSError) -> None:
+    """Say that a file could not be written to the cache."""
+    reason = error.strerror or error
+    print(f"{path.name} could not be kept in {shown(path.parent)} ({reason}). The lesson goes on.")
 
-    None also where it is there and cannot be read; then one line has been printed.
-    """
+
+def read_if_there(path: Path) -> bytes | None:
+    """Return a cached file's bytes; None where it is missing or, said in a line, unreadable."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
-        print(f"{path} is there and cannot be read ({error.strerror or error}): not used.")
+        reason = error.strerror or error
+        print(f"{shown(path)} is there and cannot be read ({reason}): not used.")
         return None
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import an optional package.
-
-    Args:
-        module: its import name, such as "tensorflow".
-        extra: the extra of qhelpers that brings it.
-
-    Returns:
-        The imported module.
+    """Import an optional package, such as "tensorflow", which an extra of qhelpers brings.
 
     Raises:
         ImportError: it is not installed; the message says how to install it.
@@ -157,11 +149,7 @@ def require(module: str, extra: str) -> ModuleType:
 
 
 def install_command(extra: str) -> str:
-    """Return the command that installs qhelpers with an extra, as a reader types it.
-
-    Args:
-        extra: such as "torch"; "" for none.
-    """
+    """Return the command that installs qhelpers with an extra, "torch" or "" for none."""
     extras = f"[{extra}]" if extra else ""
     if clone() is not None:
         return f'pip install -e ".{extras}"'
@@ -174,18 +162,16 @@ def install_command(extra: str) -> str:
 
 
 def versions(*packages: str) -> str:
-    """Return the installed versions of `packages` in one string, for use in a cache key.
+    """Return the installed versions of distributions, for a cache key: "keras-3.12.4-numpy-2.2.6".
 
-    Args:
-        packages: distribution names; one that is absent counts as version 0.
-
-    Returns:
-        Such as "keras-3.12.4-numpy-2.2.6".
+    One that is absent counts as version 0.
     """
-    parts = []
-    for package in packages:
-        try:
-            parts.append(f"{package}-{metadata.version(package)}")
-        except metadata.PackageNotFoundError:
-            parts.append(f"{package}-0")
-    return "-".join(parts)
+    return "-".join(f"{package}-{version(package) or 0}" for package in packages)
+
+
+def version(package: str) -> str | None:
+    """Return the installed version of a distribution, or None."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

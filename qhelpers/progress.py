@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -19,35 +19,20 @@ class Advance(Protocol):
         """Move the bar on by `step` and, if `text` is given, show it beside the bar."""
 
 
-class Bar(Protocol):
-    """What shows the progress of one piece of work."""
+Bar = Callable[[float, str], AbstractContextManager[Advance]]
+"""(total, label) -> what shows the progress of one piece of work, and takes nothing else away."""
 
-    def advance(self, step: float = 1, text: str = "") -> None:
-        """Move the bar on by `step` and, if `text` is given, show it beside the bar."""
-
-    def close(self) -> None:
-        """Take the bar away, and nothing else."""
+_bar: Bar | None = None
 
 
-_new_bar: Callable[[float, str], Bar] | None = None
-
-
-def install(new_bar: Callable[[float, str], Bar] | None) -> None:
-    """Show every later piece of work with a bar.
-
-    Args:
-        new_bar: (total, label) -> the bar of one piece of work; None shows nothing from now on.
-    """
-    global _new_bar
-    _new_bar = new_bar
-
-
-def _nobody_looks(step: float = 1, text: str = "") -> None:
-    """Do nothing."""
+def install(bar: Bar | None) -> None:
+    """Show every later piece of work with a bar; None shows nothing from now on."""
+    global _bar
+    _bar = bar
 
 
 @contextmanager
-def progress(total: float, label: str, show: bool = True) -> Iterator[Advance]:
+def progress(total: float, label: str) -> Iterator[Advance]:
     """Report how far a piece of work has come; once it has ended, also by an error, say no more.
 
     With `QHELPERS_PROGRESS=0` nothing is shown anywhere.
@@ -55,16 +40,12 @@ def progress(total: float, label: str, show: bool = True) -> Iterator[Advance]:
     Args:
         total: the sum of all steps, in any unit.
         label: what is being done, such as "Training".
-        show: False shows nothing.
 
     Yields:
         advance(step=1, text=""): moves the bar on by `step`; `text` is shown beside it.
     """
-    if _new_bar is None or not show or os.environ.get("QHELPERS_PROGRESS") == "0":
-        yield _nobody_looks
-        return
-    bar = _new_bar(total, label)
-    try:
-        yield bar.advance
-    finally:
-        bar.close()
+    if _bar is None or os.environ.get("QHELPERS_PROGRESS") == "0":
+        yield lambda step=1, text="": None
+    else:
+        with _bar(total, label) as advance:
+            yield advance

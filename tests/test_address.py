@@ -24,7 +24,7 @@ def test_every_link_follows(clone: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert fork.current(clone) == "new/course"
     assert (clone / "README.md").read_text() == "[badge](https://host/gh/new/course/main)"
     assert "new/course/blob" in (clone / "notebooks" / "00_a.ipynb").read_text()
-    assert fork.change("new/course", clone) == "0 files now point at new/course."
+    assert fork.change("new/course") == "0 files now point at new/course."
 
 
 @pytest.mark.parametrize("bad", ["", "course", "a/b/c", "https://github.com/a/b", "a b/c"])

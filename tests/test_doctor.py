@@ -64,9 +64,9 @@ def test_plain_tensorflow_serves_for_the_cpu_build(monkeypatch: pytest.MonkeyPat
     def version(name: str) -> str:
         if name == "tensorflow":
             return "2.19.0"
-        raise doctor.metadata.PackageNotFoundError(name)
+        raise paths.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(doctor.metadata, "version", version)
+    monkeypatch.setattr(paths.metadata, "version", version)
     (check,) = doctor.check_packages(["tensorflow-cpu>=2.18"])
     assert (check.name, check.ok) == ("tensorflow", True)
 

@@ -103,5 +103,5 @@ def test_the_package_keeps_to_its_budget() -> None:
     lines = {path: len(path.read_text("utf-8").splitlines()) for path in package.rglob("*.py")}
     in_lessons = sum(n for path, n in lines.items() if package / "lessons" in path.parents)
     count = len(list((package / "lessons").glob("lesson[0-9][0-9]")))
-    assert sum(lines.values()) - in_lessons <= 7_300
-    assert in_lessons <= 290 * count
+    assert sum(lines.values()) - in_lessons <= 5_660
+    assert in_lessons <= 240 * count

@@ -97,8 +97,8 @@ def compare(opened: litert.LiteModel, rows: np.ndarray, rules: FloatRules | None
         np.testing.assert_array_equal(ours, theirs)
     else:
         kernel, scales, _ = parts(opened)
-        quantized = float_order.quantize_rows(rows, usual(opened.engine))
-        level = quantized.scale[:, None] * scales * np.abs(kernel).sum(axis=1, dtype=np.int64)
+        _, row_scales, _ = float_order.quantize_rows(rows, usual(opened.engine))
+        level = row_scales[:, None] * scales * np.abs(kernel).sum(axis=1, dtype=np.int64)
         assert (np.abs(ours - theirs) <= level / 2 + 1e-5 * np.abs(theirs)).all()
 
 
@@ -166,17 +166,17 @@ def test_a_row_by_hand() -> None:
     # From -1 to 4.1: 255 levels, 50 to the unit; -128 + 50 stands for 0.
     row = np.array([[-1.0, 0.0, 0.5, 4.1, 0.02]], F32)
     for rules in FLOAT_RULES:
-        rows = float_order.quantize_rows(row, rules)
-        assert rows.values.tolist() == [[-128, -78, -53, 127, -77]]
-        assert rows.values.dtype == np.int8
-        assert rows.zero_point.tolist() == [-78]
-        np.testing.assert_allclose(rows.scale, 0.02, rtol=1e-6)
+        values, scales, zero_points = float_order.quantize_rows(row, rules)
+        assert values.tolist() == [[-128, -78, -53, 127, -77]]
+        assert values.dtype == np.int8
+        assert zero_points.tolist() == [-78]
+        np.testing.assert_allclose(scales, 0.02, rtol=1e-6)
 
 
 def test_halves_go_where_the_rules_send_them() -> None:
     row = np.array([[0.0, 0.5, 1.5, 2.5, 255.0]], F32)  # scale 1, zero point -128
     for rules in FLOAT_RULES:
-        values = float_order.quantize_rows(row, rules).values[0, 1:4].astype(int) + 128
+        values = float_order.quantize_rows(row, rules)[0][0, 1:4].astype(int) + 128
         assert values.tolist() == ([0, 2, 2] if rules.halves == "even" else [1, 2, 3])
 
 
@@ -185,10 +185,10 @@ def test_no_value_moves_by_more_than_about_a_level(rows: np.ndarray) -> None:
     wide = np.maximum(rows.max(axis=1), 0) - np.minimum(rows.min(axis=1), 0)
     rows[wide < 1e-30] = 0
     for rules in FLOAT_RULES:
-        got = float_order.quantize_rows(rows, rules)
-        real = got.scale[:, None] * (got.values.astype(F32) - got.zero_point[:, None])
+        values, scales, zero_points = float_order.quantize_rows(rows, rules)
+        real = scales[:, None] * (values.astype(F32) - zero_points[:, None])
         # Half a level for the value, and half for the zero point where it clips at an end.
-        assert (np.abs(real - rows) <= got.scale[:, None] * F32(1.001)).all()
+        assert (np.abs(real - rows) <= scales[:, None] * F32(1.001)).all()
         assert (real[rows == 0] == 0).all()
 
 

@@ -187,7 +187,7 @@ def test_addition(dtype: Any, seed: int, relu: bool) -> None:
 def test_addition_with_scales_that_xnnpack_does_not_take() -> None:
     values = np.zeros(3, np.int8)
     with pytest.raises(ValueError, match="ratios of scales"):
-        integer_ops.add_by_xnnpack(values, values, (1.0, 0), (1.0, 0), (1e6, 0))
+        integer_ops.add_by_xnnpack(values, values, (1.0, 0), (1.0, 0), 1e6)
 
 
 @given(st.integers(1, 900), st.integers(-128, 127), seeds)

@@ -4,7 +4,6 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pytest
 
 from qhelpers.notebook import journey
 
@@ -33,17 +32,3 @@ def test_all_numbers_and_types_are_drawn_and_only_the_active_stage_is_coloured()
     ]
     assert len(boxes) == 1
     plt.close("all")
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"active": "bias"}, "got 'bias'"),
-        ({"types": {"in": "int8"}}, "got 'in'"),
-        ({"stored": ["1"]}, "1 stored"),
-        ({"weights": [1.0, 2.0]}, r"got shape \[2\]"),
-    ],
-)
-def test_what_does_not_fit_is_refused(wrong: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        journey.draw(**GOOD | wrong)

@@ -89,7 +89,7 @@ def test_start_refuses_a_name_that_could_not_be_a_file(name):
 
 
 def test_start_refuses_a_framework_that_it_does_not_know():
-    with pytest.raises(ValueError, match="got 'jax'"):
+    with pytest.raises(KeyError, match="jax"):
         lesson.start("03", ["torch", "jax"])
 
 

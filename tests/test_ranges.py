@@ -1,4 +1,4 @@
-"""Ranges against their definitions and against a finer search; bias correction."""
+"""Ranges against their definitions and against a finer search."""
 
 from __future__ import annotations
 
@@ -73,15 +73,6 @@ def test_channels_get_ranges_of_their_own():
         assert (params.qmin, params.qmax) == (-7, 7)
 
 
-def test_bias_correction_moves_the_mean_back():
-    rng = np.random.default_rng(1)
-    real = rng.normal(size=(50, 4, 3))
-    shifted = real + np.array([1.0, -2.0, 0.5]) + rng.normal(0, 0.1, real.shape)
-    correction = ranges.bias_correction(real, shifted)
-    assert correction.dtype == np.float32
-    assert np.allclose((shifted + correction).mean(axis=(0, 1)), real.mean(axis=(0, 1)), atol=1e-6)
-
-
 def test_what_has_no_range_is_refused():
     for bad in ([], [1.0, np.nan], [np.inf]):
         for choose in (ranges.by_minmax, ranges.by_percentile, ranges.by_mse):
@@ -90,5 +81,46 @@ def test_what_has_no_range_is_refused():
     for percent in (0, 101):
         with pytest.raises(ValueError, match=f"got {percent}"):
             ranges.by_percentile([1.0], 8, percent)
-    with pytest.raises(ValueError, match=r"one shape; got \(2,\) and \(3,\)"):
-        ranges.bias_correction(np.ones(2), np.ones(3))
+
+
+def test_rows_share_scales_as_said():
+    weights = np.arange(24.0).reshape(2, 3, 4)
+    assert ranges.rows(weights, "tensor").shape == (1, 24)
+    assert ranges.rows(weights, "channel").tolist() == weights.reshape(2, 12).tolist()
+    assert ranges.rows(weights, 6)[1].tolist() == [6, 7, 8, 9, 10, 11]
+    assert ranges.rows(weights, 100).shape == (2, 12)
+    for per in ("tensor", "channel", 6):
+        assert np.array_equal(ranges.rows(weights, per).reshape(weights.shape), weights)
+
+
+@pytest.mark.parametrize(
+    ("shape", "per", "message"),
+    [
+        ((2, 12), 5, "12 weights is no whole number of groups of 5"),
+        ((2, 12), "layer", '"tensor", "channel" or a size'),
+        ((2, 12), 0, "got 0"),
+        ((12,), "channel", r"\[channels, ...\]"),
+        ((0, 3), "channel", r"got \[0, 3\]"),
+    ],
+)
+def test_rows_that_cannot_be_cut(shape, per, message):
+    with pytest.raises(ValueError, match=message):
+        ranges.rows(np.zeros(shape), per)
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 8])
+def test_by_mse_of_weights_finds_what_a_fine_search_finds(bits):
+    found = ranges.by_mse(LONG_TAILS, bits, axis=0, symmetric=True)
+    errors = ((LONG_TAILS - affine.fake_quantize(LONG_TAILS, found)) ** 2).mean(axis=1)
+    for row, error_found in zip(LONG_TAILS, errors, strict=True):
+        ends = np.abs(row).max() * np.arange(1, 1001) / 1000
+        best = min(
+            error(row, affine.choose(-end, end, bits, symmetric=True, narrow=True)) for end in ends
+        )
+        assert best * (1 - 1e-9) <= error_found <= 1.1 * best
+
+
+@pytest.mark.parametrize("choose", [ranges.by_minmax, ranges.by_percentile, ranges.by_mse])
+def test_a_row_of_zeros_does_no_harm(choose):
+    zeros = np.zeros((1, 5))
+    assert not affine.fake_quantize(zeros, choose(zeros, 4, axis=0, symmetric=True)).any()

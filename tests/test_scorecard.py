@@ -157,7 +157,7 @@ def test_text_holds_the_figures_and_fits(digits: Digits) -> None:
     scorecard.add(_row(digits, "dynamic_range", 25_000, reference_content=reference))
     text = scorecard.Scorecard.load(digits).text()
     line = next(line for line in text.splitlines() if line.startswith("dynamic_range"))
-    for part in ("25,000", "3.36x", "100.00 [83.9, 100.0]", "0", "1.50x"):
+    for part in ("25,000", "3.36x", "100.00 [83.9, 100.0]", "0", "1.5x slower"):
         assert part in line
     assert "20 images of noise; n = 20." in text
     assert metrics.cpu_name() in " ".join(text.split())
@@ -257,3 +257,11 @@ def test_lesson_measures_stores_and_returns_its_rows(digits: Digits) -> None:
     given = scorecard.lesson({"float32": full, "int8": small}, digits, outputs=known, upto=3)
     assert given.rows[1].flips == 0
     assert small.runs == 1
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [(3.44, "3.4x slower"), (0.5, "2.0x faster"), (1.05, "the same"), (0.95, "the same")],
+)
+def test_a_time_says_its_direction(ratio: float, words: str) -> None:
+    assert scorecard.speed(ratio) == words

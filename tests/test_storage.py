@@ -113,6 +113,12 @@ def test_a_full_disk_is_said_and_no_obstacle(
     assert "is there and cannot be read" in capsys.readouterr().out
 
 
+def test_a_shown_path_does_not_name_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", lambda: Path("/users/ada"))
+    assert paths.shown(Path("/users/ada/.cache/qhelpers/data")) == "~/.cache/qhelpers/data"
+    assert paths.shown(Path("/srv/data")) == str(Path("/srv/data"))
+
+
 def test_a_missing_framework_names_the_extra() -> None:
     with pytest.raises(ImportError, match=r'pip install -e "\.\[torch\]"'):
         paths.require("no_such_framework", extra="torch")

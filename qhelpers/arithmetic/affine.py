@@ -1,5 +1,7 @@
 """Affine quantization: real = scale * (quantized - zero_point), with NumPy and in float64.
 
+NaN, infinity, and arrays whose channels do not fit the parameters are a ValueError throughout.
+
 Source: B. Jacob et al., "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference", CVPR 2018, section 2.1 and equation 1.
 """
@@ -27,8 +29,7 @@ class QuantParams:
     Attributes:
         scale: the step between two neighbouring levels: a float, or float64 [channels].
         zero_point: the integer that stands for 0.0; int64 [channels] if asymmetric per channel.
-        qmin: the smallest integer used.
-        qmax: the largest integer used.
+        qmin, qmax: the smallest and the largest integer used.
         axis: the array's axis that the channels lie along; None for one scale for everything.
     """
 
@@ -59,18 +60,10 @@ class QuantParams:
 
 
 def integer_range(bits: int, signed: bool = True, narrow: bool = False) -> tuple[int, int]:
-    """Return the smallest and the largest integer of a type.
+    """Return the smallest and the largest integer of 1 to 16 bits; 1 bit only unsigned.
 
-    Args:
-        bits: 1 to 16; 1 bit only unsigned.
-        signed: from -2^(bits-1), else from 0.
-        narrow: leave out the smallest, so that a signed range is as long on both sides.
-
-    Returns:
-        (qmin, qmax), such as (-128, 127) for 8 bits or (-127, 127) for the narrow range.
-
-    Raises:
-        ValueError: no such type, or fewer than two levels.
+    A narrow range leaves out the smallest, so that a signed one is as long on both sides: 8 bits
+    give (-128, 127), narrow (-127, 127).
     """
     if not 1 <= bits <= 16:
         raise ValueError(f"bits must be 1 to 16; got {bits}.")
@@ -95,20 +88,8 @@ def choose(
 
     The range is widened to hold 0.0, which always gets an integer of its own: padding and ReLU
     produce exact zeros. All of it comes back within scale / 2. Nothing but zero gets scale 1.
-
-    Args:
-        low: the smallest real number.
-        high: the largest real number.
-        bits: 1 to 16.
-        signed: signed integers, else unsigned.
-        symmetric: zero_point 0 and as much range on both sides; scale = largest magnitude / qmax.
-        narrow: leave out the smallest integer, as LiteRT does for weights.
-
-    Returns:
-        The parameters, computed in float64.
-
-    Raises:
-        ValueError: low > high; NaN, infinite or beyond float32; symmetric and unsigned.
+    `bits`, `signed` and `narrow` are those of `integer_range`; `symmetric` means zero_point 0 and
+    as much range on both sides, scale = largest magnitude / qmax. Computed in float64.
     """
     scale, zero_point, qmin, qmax = _parameters(low, high, bits, signed, symmetric, narrow)
     return QuantParams(float(scale), int(zero_point), qmin, qmax)
@@ -124,19 +105,7 @@ def choose_per_channel(
 ) -> QuantParams:
     """Choose one scale for every channel of an array, as LiteRT and PyTorch do for weights.
 
-    Args:
-        values: real numbers, any shape, at least one number.
-        axis: the axis that the channels lie along; negative ones count from the end.
-        bits: as in `choose`.
-        signed: as in `choose`.
-        symmetric: zero_point 0; else `zero_point` is int64 [channels].
-        narrow: as in `choose`.
-
-    Returns:
-        The parameters, with `scale` float64 [channels].
-
-    Raises:
-        ValueError: no numbers, NaN or infinity, no such axis, or as `choose` says.
+    `axis` is the one that the channels lie along; all else is as in `choose`.
     """
     real = _real(values)
     if not -real.ndim <= axis < real.ndim or real.size == 0:
@@ -151,15 +120,7 @@ def choose_per_channel(
 def quantize(real: ArrayLike, params: QuantParams) -> NDArray[Any]:
     """Turn real numbers into integers: round(real / scale) + zero_point, clipped to the range.
 
-    Args:
-        real: numbers of any shape; computed with as float64.
-        params: from `choose` or `choose_per_channel`.
-
-    Returns:
-        Integers of the same shape, in the smallest type for qmin to qmax; halves go to even.
-
-    Raises:
-        ValueError: NaN or infinity; a number of channels that does not fit.
+    Computed in float64; halves go to even. The integers come in the smallest type for the range.
     """
     values = _real(real)
     scale, zero_point = _along_axis(params, values.shape)
@@ -171,15 +132,7 @@ def quantize(real: ArrayLike, params: QuantParams) -> NDArray[Any]:
 def dequantize(quantized: ArrayLike, params: QuantParams) -> NDArray[np.float32]:
     """Turn integers back into real numbers: scale * (quantized - zero_point).
 
-    Args:
-        quantized: integers of any shape, all in qmin to qmax.
-        params: the parameters that they were quantized with.
-
-    Returns:
-        float32 of the same shape: the float64 product, rounded once.
-
-    Raises:
-        ValueError: not integers, outside the range, or the wrong number of channels.
+    The float64 product is rounded once, to float32. Integers outside the range are a ValueError.
     """
     integers = np.asarray(quantized)
     if not np.issubdtype(integers.dtype, np.integer):

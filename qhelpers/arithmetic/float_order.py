@@ -62,32 +62,10 @@ FLOAT_RULES = (  # an engine's usual ones on x86-64 come first
 )
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Rows quantized on the fly: real = scale * (values - zero_point).
-
-    Attributes:
-        values: int8 [n, inputs].
-        scale: float32 [n].
-        zero_point: int32 [n].
-    """
-
-    values: Array
-    scale: Floats
-    zero_point: Array
-
-
 def multiply_add(a: Any, b: Any, c: Any, fused: bool) -> Floats:
-    """Compute a * b + c in float32, rounded twice or, fused, once as the processor's FMA.
+    """Compute a * b + c of float32, rounded twice or, fused, once as the processor's FMA.
 
-    Args:
-        a: float32.
-        b: float32, a shape that broadcasts with that of `a`.
-        c: float32, likewise.
-        fused: round once; exact for results that are zero or at least 2^-126.
-
-    Returns:
-        float32.
+    Fused it is exact for results that are zero or at least 2^-126.
     """
     if not fused:
         return np.asarray(a * b + c)
@@ -107,17 +85,7 @@ def multiply_add(a: Any, b: Any, c: Any, fused: bool) -> Floats:
 
 
 def sums_in_order(columns: Floats, weights: Floats, bias: Array | None, rules: FloatRules) -> Array:
-    """Add up float products one after the other, as the engines do.
-
-    Args:
-        columns: float32 [inputs, n].
-        weights: float32 [channels, inputs].
-        bias: float32 [channels], or None.
-        rules: whose order.
-
-    Returns:
-        float32 [channels, n].
-    """
+    """Add up products one after the other: [channels, inputs] times [inputs, n], all float32."""
     added = np.zeros(len(weights), _F32) if bias is None else bias
     start = added if rules.bias_first else np.zeros_like(added)
     sums = np.empty((len(weights), columns.shape[1]), _F32)
@@ -131,15 +99,11 @@ def sums_in_order(columns: Floats, weights: Floats, bias: Array | None, rules: F
     return sums
 
 
-def quantize_rows(real: Floats, rules: FloatRules) -> Rows:
-    """Quantize each row to int8 from its own range, asymmetric; the range always holds 0.
-
-    Args:
-        real: float32 [n, inputs].
-        rules: whose arithmetic.
+def quantize_rows(real: Floats, rules: FloatRules) -> tuple[Array, Floats, Array]:
+    """Quantize each row, float32 [n, inputs], from its own range, which always holds 0.
 
     Returns:
-        The rows' integers, scales and zero points.
+        Integers, int8 [n, inputs]; the rows' scales, float32 [n], and zero points, int32 [n].
 
     Raises:
         ValueError: not float32 rows, or a row whose range is not finite or too small to divide by.
@@ -165,7 +129,7 @@ def quantize_rows(real: Floats, rules: FloatRules) -> Rows:
     else:
         whole = np.trunc(steps + np.copysign(_F32(0.5), steps))
     values = np.clip(whole + zero_point[:, None], -128, 127)
-    return Rows(values.astype(np.int8), scale, zero_point.astype(np.int32))
+    return values.astype(np.int8), scale, zero_point.astype(np.int32)
 
 
 def _narrow(low: Floats, high: Floats, width: Floats) -> tuple[Floats, Floats, Array]:
@@ -199,21 +163,17 @@ def dynamic_dense(
     Args:
         real: float32 [n, inputs].
         weights: int8 [channels, inputs].
-        scales: float32, of the weights: [channels] or [1].
+        scales: of the weights, float32 [channels] or [1].
         bias: float32 [channels], or None.
         rules: whose arithmetic.
 
     Returns:
         float32 [channels, n].
-
-    Raises:
-        ValueError: as `quantize_rows`.
-        OverflowError: a sum does not fit int32.
     """
-    rows = quantize_rows(real, rules)
+    rows, row_scales, zero_points = quantize_rows(real, rules)
     added = np.zeros((len(weights), 1), _F32) if bias is None else bias[:, None]
-    sums = integer_ops.sums_of_dense(rows.values, weights, None, rows.zero_point[:, None])
+    sums = integer_ops.sums_of_dense(rows, weights, None, zero_points[:, None])
     sums = sums.astype(_F32)  # the only rounding up to here, as from int32
     if rules.scales_apart:
-        return multiply_add(sums * rows.scale, scales[:, None], added, rules.fused_scaling)
-    return multiply_add(sums, rows.scale * scales[:, None], added, rules.fused_scaling)
+        return multiply_add(sums * row_scales, scales[:, None], added, rules.fused_scaling)
+    return multiply_add(sums, row_scales * scales[:, None], added, rules.fused_scaling)

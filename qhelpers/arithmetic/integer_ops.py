@@ -4,6 +4,9 @@ Sums of products are whole numbers. BLAS computes them in floating point and is 
 as long as no partial sum can leave the range in which the type holds every whole number: 2**24 for
 float32, 2**53 for float64. `exact_type` picks the type from the weights at hand, by a bound that
 holds for any input and for any order of summation, fused multiply-add included.
+
+Pairs are (down, across). Images are [n, height, width, channels]; padding is "VALID" or "SAME",
+another is a ValueError, and so are images that are smaller than a window.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qhelpers.arithmetic.requantization import Rule, multiply_by_quantized, quantized_multiplier
+from qhelpers.arithmetic.requantization import multiply_by_quantized, quantized_multiplier
 
 Array = npt.NDArray[Any]
 Pair = tuple[int, int]
@@ -23,15 +26,8 @@ ScaleAndZero = tuple[Any, int]  # float32, zero point
 def largest_sum(weights: Array, bias: Array | None, zero_point: Any, dtype: Any) -> int:
     """Return a bound on the size of every sum and partial sum that a layer can meet.
 
-    Args:
-        weights: integers, [channels, ...].
-        bias: integers, [channels]; or None.
-        zero_point: of the input; an array where rows have their own.
-        dtype: of the input, int8 or int16.
-
-    Returns:
-        The largest of: the weights' absolute values of one channel, added up, times the largest
-        distance of an input from its zero point, plus the bias.
+    It is the largest of: the weights' absolute values of one channel, added up, times the largest
+    distance of an input of `dtype` from its zero point, plus the bias.
     """
     limits = np.iinfo(dtype)
     distance = max(limits.max - int(np.min(zero_point)), int(np.max(zero_point)) - limits.min)
@@ -42,11 +38,7 @@ def largest_sum(weights: Array, bias: Array | None, zero_point: Any, dtype: Any)
 
 
 def exact_type(bound: int) -> type[np.floating[Any]]:
-    """Return the float type in which all whole numbers up to `bound` are exact: the smaller one.
-
-    Raises:
-        OverflowError: not even float64 holds them.
-    """
+    """Return the smaller float type in which all whole numbers up to `bound` are exact."""
     if bound > 2**53:
         raise OverflowError(f"sums of up to {bound:,} are beyond 2**53: not exact in float64.")
     return np.float32 if bound <= 2**24 else np.float64
@@ -62,10 +54,8 @@ def sums_of_dense(inputs: Array, weights: Array, bias: Array | None, zero_point:
         zero_point: of the inputs; or [n, 1], of each row.
 
     Returns:
-        [channels, n]: whole numbers in a float type that holds them exactly.
-
-    Raises:
-        OverflowError: a sum of an int8 layer does not fit int32.
+        [channels, n]: whole numbers in a float type that holds them exactly. A sum of an int8 layer
+        that does not fit int32 is an OverflowError.
     """
     bound = largest_sum(weights, bias, zero_point, inputs.dtype)
     exact = exact_type(bound)
@@ -85,29 +75,16 @@ def sums_of_convolution(
 ) -> Array:
     """Sum the products of a convolution: the images' patches as columns, then one matrix product.
 
-    Args:
-        images: int8 or int16 [n, height, width, depth].
-        kernels: int8 [channels, kernel height, kernel width, depth], symmetric.
-        bias: int32 or int64 [channels]; or None.
-        zero_point: of the images; what lies outside them counts as this value, the real 0.
-        stride: (down, across).
-        padding: "VALID" or "SAME".
-        dilation: (down, across).
-
-    Returns:
-        [channels, n, height, width] of the output: whole numbers in a float type, exactly.
-
-    Raises:
-        ValueError: an unknown padding; or images smaller than the kernel.
-        OverflowError: a sum of an int8 layer does not fit int32.
+    As in `sums_of_dense`; the kernels are [channels, height, width, the images' channels], the sums
+    [channels, n, height, width] of the output. What lies outside the images counts as the zero
+    point, the real 0.
     """
     bound = largest_sum(kernels, bias, zero_point, images.dtype)
     exact = exact_type(bound)
     shifted = images.astype(exact)
     shifted -= exact(zero_point)
-    columns, shape = patches(
-        shifted, (kernels.shape[1], kernels.shape[2]), stride, padding, dilation
-    )
+    size = kernels.shape[1], kernels.shape[2]
+    columns, shape = patches(shifted, size, stride, padding, dilation)
     sums = kernels.reshape(len(kernels), -1).astype(exact) @ columns
     return _finished(sums.reshape(-1, *shape), bias, bound, images.dtype)
 
@@ -115,20 +92,10 @@ def sums_of_convolution(
 def patches(
     images: Array, size: Pair, stride: Pair, padding: str, dilation: Pair
 ) -> tuple[Array, tuple[int, ...]]:
-    """Return what each place of a convolution's kernel meets, one column for each output pixel.
-
-    Args:
-        images: [n, height, width, depth]; outside them is 0.
-        size: (down, across), of the kernel.
-        stride: (down, across).
-        padding: "VALID" or "SAME".
-        dilation: (down, across).
+    """Return what a convolution's kernel of `size` meets, one column for each output pixel.
 
     Returns:
-        [size down * size across * depth, pixels], and the pixels' (n, height, width).
-
-    Raises:
-        ValueError: an unknown padding; or images smaller than the kernel.
+        [size down * size across * channels, pixels], and the pixels' (n, height, width).
     """
     taps = windows(images, size, stride, padding, dilation, outside=0)
     shape = taps[0][0].shape
@@ -148,52 +115,8 @@ def _finished(sums: Array, bias: Array | None, bound: int, dtype: Any) -> Array:
     return sums
 
 
-def requantize(
-    sums: Array,
-    rule: Rule,
-    input_scale: Any,
-    weight_scales: Array,
-    output_scale: Any,
-    zero_point: int,
-    dtype: Any,
-    relu: bool = False,
-) -> Array:
-    """Scale sums to the output's scale by an engine's rule, add its zero point, and clip.
-
-    Args:
-        sums: [channels, ...], whole numbers.
-        rule: from `requantization`.
-        input_scale: float32.
-        weight_scales: float32 [channels], or [1] for the whole tensor.
-        output_scale: float32.
-        zero_point: of the output.
-        dtype: of the output, int8 or int16.
-        relu: clip at the zero point, which stands for the real 0.
-
-    Returns:
-        [..., channels] in `dtype`: the channel goes last, as everywhere in LiteRT.
-    """
-    spread = weight_scales.reshape(-1, *[1] * (sums.ndim - 1))
-    scaled = rule(sums, input_scale, spread, output_scale)
-    limits = np.iinfo(dtype)
-    low = zero_point if relu else int(limits.min)
-    np.clip(scaled, low - zero_point, int(limits.max) - zero_point, out=scaled)
-    scaled += scaled.dtype.type(zero_point)
-    return np.moveaxis(scaled.astype(dtype), 0, -1)
-
-
 def max_pool(images: Array, size: Pair, stride: Pair, padding: str = "VALID") -> Array:
-    """Take the largest value of each window; nothing is rescaled, since order is kept.
-
-    Args:
-        images: int8 or int16, or whole numbers in a float type, [n, height, width, channels].
-        size: (down, across).
-        stride: (down, across).
-        padding: "VALID" or "SAME"; what lies outside is never the largest.
-
-    Returns:
-        [n, height, width, channels] of the output.
-    """
+    """Take the largest value of each window; nothing is rescaled, since order is kept."""
     outside = -np.inf if images.dtype.kind == "f" else np.iinfo(images.dtype).min
     # First down, then across: fewer comparisons, and whole rows of numbers in the first.
     for k, s in (((size[0], 1), (stride[0], 1)), ((1, size[1]), (1, stride[1]))):
@@ -205,57 +128,46 @@ def max_pool(images: Array, size: Pair, stride: Pair, padding: str = "VALID") ->
 
 
 def add_by_kernels(
-    first: Array, second: Array, a: ScaleAndZero, b: ScaleAndZero, output: ScaleAndZero
+    first: Array, second: Array, a: ScaleAndZero, b: ScaleAndZero, output_scale: Any
 ) -> Array:
     """Add as LiteRT's own kernels and those for microcontrollers do: three roundings.
 
-    Args:
-        first: int8 or int16.
-        second: the same type, of a shape that fits.
-        a: scale and zero point of the first.
-        b: scale and zero point of the second.
-        output: scale and zero point of the sum.
-
-    Returns:
-        int64, of the same shape, before clipping.
+    Both are int8 or int16; `a` and `b` are their scales and zero points. Returns int64, before the
+    output's zero point is added.
 
     Source: `ops::builtin::add::Prepare` and `reference_integer_ops::AddFunc` in LiteRT.
     """
     left = 15 if first.dtype == np.int16 else 20
     twice_largest = 2 * np.float64(max(a[0], b[0]))
-    total: Any = 0
-    for values, (scale, zero_point) in ((first, a), (second, b)):
-        ratio = quantized_multiplier(np.float64(scale) / twice_largest)
-        shifted = (values.astype(np.int64) - zero_point) << left
-        total = total + multiply_by_quantized(shifted, *ratio)
-    ratio = quantized_multiplier(twice_largest / (np.float64(1 << left) * np.float64(output[0])))
-    return multiply_by_quantized(np.asarray(total), *ratio) + output[1]
+
+    def scaled(values: Array, place: ScaleAndZero) -> Array:
+        ratio = quantized_multiplier(np.float64(place[0]) / twice_largest)
+        return multiply_by_quantized((values.astype(np.int64) - place[1]) << left, *ratio)
+
+    total = scaled(first, a) + scaled(second, b)
+    ratio = quantized_multiplier(twice_largest / (np.float64(1 << left) * np.float64(output_scale)))
+    return multiply_by_quantized(total, *ratio)
 
 
 def add_by_xnnpack(
-    first: Array, second: Array, a: ScaleAndZero, b: ScaleAndZero, output: ScaleAndZero
+    first: Array, second: Array, a: ScaleAndZero, b: ScaleAndZero, output_scale: Any
 ) -> Array:
     """Add as XNNPACK does: both products on a common power of two, one rounding, a half up.
 
-    Arguments and result are those of `add_by_kernels`; int8 only.
-
-    Raises:
-        ValueError: an input's scale is not 2**-10 to 2**8 times the output's.
+    Arguments and result are those of `add_by_kernels`; int8 only, with scales 2**-10 to 2**8 times
+    the output's.
 
     Source: `xnn_init_qs8_add_minmax_scalar_params` and the `qs8-vadd` kernels in XNNPACK.
     """
-    ratios = np.array([np.float32(a[0]), np.float32(b[0])]) / np.float32(output[0])
+    ratios = np.array([np.float32(a[0]), np.float32(b[0])]) / np.float32(output_scale)
     if not ((ratios >= 2.0**-10) & (ratios < 2.0**8)).all():
         raise ValueError(f"XNNPACK adds with ratios of scales from 2**-10 to 2**8; got {ratios}.")
     shift = 20 - int(np.frexp(ratios.max())[1] - 1)
     multipliers = np.rint(np.ldexp(ratios, shift)).astype(np.int64)
-    total: Any = 1 << (shift - 1)
-    for values, multiplier, (_, zero_point) in (
-        (first, multipliers[0], a),
-        (second, multipliers[1], b),
-    ):
-        total = total + (values.astype(np.int64) - zero_point) * multiplier
-    return np.clip(np.asarray(total) >> shift, -(2**15), 2**15 - 1) + output[1]
+    left = (first.astype(np.int64) - a[1]) * multipliers[0]
+    right = (second.astype(np.int64) - b[1]) * multipliers[1]
+    total: Array = (left + right + (1 << (shift - 1))) >> shift
+    return np.clip(total, -(2**15), 2**15 - 1)
 
 
 def windows(
@@ -263,19 +175,8 @@ def windows(
 ) -> list[list[Array]]:
     """Return, for each place in a window, the pixels that all windows have there.
 
-    Args:
-        images: [n, height, width, channels].
-        size: (down, across).
-        stride: (down, across).
-        padding: "VALID" or "SAME".
-        dilation: (down, across).
-        outside: the value outside the images.
-
-    Returns:
-        [size down][size across] arrays of [n, height, width, channels] of the output.
-
-    Raises:
-        ValueError: an unknown padding; or images smaller than a window.
+    The value outside the images is `outside`. The arrays, one for each place [down][across], are
+    [n, height, width, channels] of the output.
     """
     if padding not in ("VALID", "SAME"):
         raise ValueError(f"unknown padding {padding!r}; it must be VALID or SAME.")

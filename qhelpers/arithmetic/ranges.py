@@ -1,17 +1,19 @@
-"""Choosing the range of numbers that integers stand for, and correcting the mean afterwards.
+"""Choosing the range of numbers that integers stand for.
 
 A range may hold everything (`by_minmax`), clip what is rare (`by_percentile`), or be the one with
-the smallest mean squared error (`by_mse`). One range serves a whole tensor, as for activations, or
-each channel has one, as for weights.
+the smallest mean squared error (`by_mse`). Each takes `values`, real numbers of any shape, `bits`
+(2 to 16), `axis`, that the channels lie along (None: one range for everything), and `symmetric`:
+zero point 0 and the narrow range, such as -127 to 127, as for weights; else all integers, as for
+activations. Values must be there, without NaN or infinity, or it is a ValueError.
 
-Sources: M. Nagel et al., "A White Paper on Neural Network Quantization", arXiv:2106.08295, 2021,
-section 3.1; bias correction: M. Nagel et al., "Data-Free Quantization Through Weight Equalization
-and Bias Correction", ICCV 2019, section 4.2.
+Source: M. Nagel et al., "A White Paper on Neural Network Quantization", arXiv:2106.08295, 2021,
+section 3.1.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,18 +25,40 @@ Floats = NDArray[np.float64]
 _CANDIDATES = 50  # clipping points that `by_mse` tries
 
 
+def rows(weights: ArrayLike, per: Literal["tensor", "channel"] | int) -> Floats:
+    """Cut weights into the rows that get a scale each.
+
+    Args:
+        weights: real numbers [channels, ...], output channel first.
+        per: "tensor" for one row, "channel" for one each, or a number: groups of so many
+            neighbouring weights of a channel (the whole channel where it has fewer).
+
+    Returns:
+        float64 [rows, weights per row].
+    """
+    real = np.asarray(weights, np.float64)
+    if real.ndim < 2 or real.size == 0:
+        raise ValueError(f"weights must be [channels, ...] with numbers; got {list(real.shape)}.")
+    flat = real.reshape(len(real), -1)
+    if per == "tensor":
+        return flat.reshape(1, -1)
+    if per == "channel":
+        return flat
+    if isinstance(per, str) or per < 1:
+        raise ValueError(f'per must be "tensor", "channel" or a size of 1 or more; got {per!r}.')
+    size = min(per, flat.shape[1])
+    if flat.shape[1] % size:
+        raise ValueError(
+            f"a channel of {flat.shape[1]} weights is no whole number of groups of {size}; "
+            "choose a divisor."
+        )
+    return flat.reshape(-1, size)
+
+
 def by_minmax(
     values: ArrayLike, bits: int = 8, axis: int | None = None, symmetric: bool = False
 ) -> affine.QuantParams:
-    """Choose scales so that the smallest and the largest value just fit: nothing is clipped.
-
-    Args:
-        values: real numbers of any shape.
-        bits: 2 to 16.
-        axis: that the channels lie along; None for one range for everything.
-        symmetric: zero point 0 and the narrow range, such as -127 to 127, as for weights;
-            else all integers, as for activations.
-    """
+    """Choose scales so that the smallest and the largest value just fit: nothing is clipped."""
     return by_percentile(values, bits, 100, axis, symmetric)
 
 
@@ -47,25 +71,17 @@ def by_percentile(
 ) -> affine.QuantParams:
     """Choose scales so that `percent` of the values fit; the rest is clipped.
 
-    Args:
-        values: as in `by_minmax`.
-        bits: as in `by_minmax`.
-        percent: above 0, 100 at most; of magnitudes if symmetric, else half of the rest is
-            clipped at each end.
-        axis: as in `by_minmax`.
-        symmetric: as in `by_minmax`.
-
-    Raises:
-        ValueError: `percent` is out of range; no values, NaN or infinity.
+    The percentage, above 0 and at most 100, is of the magnitudes if symmetric; else half of the
+    rest is clipped at each end.
     """
     if not 0 < percent <= 100:
         raise ValueError(f"percent must be above 0 and 100 at most; got {percent}.")
-    rows = _rows(values, axis)
+    channels = _channels(values, axis)
     if symmetric:
-        high = np.percentile(np.abs(rows), percent, axis=1)
+        high = np.percentile(np.abs(channels), percent, axis=1)
         return _params(-high, high, bits, axis, symmetric)
     rest = (100 - percent) / 2
-    low, high = np.percentile(rows, [rest, 100 - rest], axis=1)
+    low, high = np.percentile(channels, [rest, 100 - rest], axis=1)
     return _params(np.minimum(low, 0), np.maximum(high, 0), bits, axis, symmetric)
 
 
@@ -76,48 +92,22 @@ def by_mse(
 
     Tries ranges of 2 % to 100 % of the full one; then, where it is not symmetric, moves each end on
     its own.
-
-    Args:
-        values: as in `by_minmax`.
-        bits: as in `by_minmax`.
-        axis: as in `by_minmax`.
-        symmetric: as in `by_minmax`.
     """
-    rows = _rows(values, axis)
+    channels = _channels(values, axis)
     shares = np.arange(1, _CANDIDATES + 1) / _CANDIDATES
     if symmetric:
-        full = np.abs(rows).max(axis=1)
-        high = _best(rows, [(-share * full, share * full) for share in shares], bits, True)[1]
+        full = np.abs(channels).max(axis=1)
+        high = _best(channels, [(-share * full, share * full) for share in shares], bits, True)[1]
         return _params(-high, high, bits, axis, symmetric)
-    least, most = np.minimum(rows.min(axis=1), 0), np.maximum(rows.max(axis=1), 0)
-    low, high = _best(rows, [(s * least, s * most) for s in shares], bits, False)
-    low, high = _best(rows, [(s * least, high) for s in (0, *shares)], bits, False)
-    low, high = _best(rows, [(low, s * most) for s in (0, *shares)], bits, False)
+    least, most = np.minimum(channels.min(axis=1), 0), np.maximum(channels.max(axis=1), 0)
+    low, high = _best(channels, [(s * least, s * most) for s in shares], bits, False)
+    low, high = _best(channels, [(s * least, high) for s in (0, *shares)], bits, False)
+    low, high = _best(channels, [(low, s * most) for s in (0, *shares)], bits, False)
     return _params(low, high, bits, axis, symmetric)
 
 
-def bias_correction(real_outputs: ArrayLike, quantized_outputs: ArrayLike) -> NDArray[np.float32]:
-    """Return what to add to a layer's bias so that its mean outputs are again those before.
-
-    Args:
-        real_outputs: of the float layer, [..., channels], on data without labels.
-        quantized_outputs: of the quantized layer on the same data, as real numbers.
-
-    Returns:
-        float32 [channels].
-
-    Raises:
-        ValueError: the shapes differ.
-    """
-    real, ours = np.asarray(real_outputs, np.float64), np.asarray(quantized_outputs, np.float64)
-    if real.shape != ours.shape:
-        raise ValueError(f"both outputs must have one shape; got {real.shape} and {ours.shape}.")
-    mean = (real - ours).reshape(-1, real.shape[-1]).mean(axis=0)
-    return np.asarray(mean, np.float32)
-
-
-def _rows(values: ArrayLike, axis: int | None) -> Floats:
-    """Return values as rows that get a range each; refuse what has none."""
+def _channels(values: ArrayLike, axis: int | None) -> Floats:
+    """Return values as [channels, n]; refuse what has no range."""
     real = np.asarray(values, np.float64)
     if real.size == 0 or not np.isfinite(real).all():
         raise ValueError("a range needs values, and no NaN or infinity among them.")
@@ -129,25 +119,24 @@ def _rows(values: ArrayLike, axis: int | None) -> Floats:
 def _params(
     low: Any, high: Any, bits: int, axis: int | None, symmetric: bool
 ) -> affine.QuantParams:
-    """Return the parameters for ranges [rows]."""
+    """Return the parameters for ranges [channels]."""
     if axis is None:
         return affine.choose(
             float(low[0]), float(high[0]), bits, symmetric=symmetric, narrow=symmetric
         )
     ends = np.stack([low, high], axis=1)
     found = affine.choose_per_channel(ends, 0, bits, symmetric=symmetric, narrow=symmetric)
-    return affine.QuantParams(found.scale, found.zero_point, found.qmin, found.qmax, axis)
+    return dataclasses.replace(found, axis=axis)
 
 
 def _best(
-    rows: Floats, candidates: list[tuple[Any, Any]], bits: int, symmetric: bool
+    channels: Floats, candidates: list[tuple[Any, Any]], bits: int, symmetric: bool
 ) -> tuple[Floats, Floats]:
-    """Return for each row the ends among the candidates that leave the smallest error."""
-    errors = [
-        ((rows - affine.fake_quantize(rows, _params(*ends, bits, 0, symmetric))) ** 2).mean(axis=1)
-        for ends in candidates
-    ]
+    """Return for each channel the ends among the candidates that leave the smallest error."""
+    errors = []
+    for ends in candidates:
+        restored = affine.fake_quantize(channels, _params(*ends, bits, 0, symmetric))
+        errors.append(((channels - restored) ** 2).mean(axis=1))
     best = np.argmin(errors, axis=0)
-    low, high = (np.stack([np.broadcast_to(c[i], len(rows)) for c in candidates]) for i in (0, 1))
-    each = np.arange(len(rows))
-    return low[best, each], high[best, each]
+    low, high = np.take_along_axis(np.array(candidates), best[None, None], axis=0)[0]
+    return low, high

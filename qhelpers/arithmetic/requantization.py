@@ -5,60 +5,39 @@ is multiplied with the real multiplier, `input_scale * weight_scale / output_sca
 Engines do that in different arithmetic, so that one file has several right answers.
 
 Each rule takes sums (whole numbers in any dtype), and float32 scales that spread over them; it
-returns whole numbers before the zero point is added. Where C++ leaves a result undefined, since it
-does not fit 32 bits, a rule raises OverflowError: there the answer depends on the processor.
+returns whole numbers (int64 if it computes in integers, else its float type) before the zero point
+is added. So do `by_division` and `by_reciprocal` with the floats that enter a network. Where C++
+leaves a result undefined, since it does not fit 32 bits, a rule raises OverflowError: there the
+answer depends on the processor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-Rule = Callable[[Array, Any, Any, Any], Array]
 
 
 def half_away(real: Any) -> Array:
-    """Round to whole numbers, halves away from zero, as C's `round` does.
-
-    Args:
-        real: float64.
-
-    Returns:
-        Whole numbers in float64.
-    """
+    """Round float64 to whole numbers, halves away from zero, as C's `round` does."""
     whole = np.trunc(real)
     return np.asarray(whole + np.where(np.abs(real - whole) >= 0.5, np.sign(real), 0))
 
 
 def real_multiplier(input_scale: Any, weight_scales: Any, output_scale: Any) -> Array:
-    """Return input_scale * weight_scales / output_scale in float64, as the LiteRT kernels do.
-
-    Args:
-        input_scale: float32, positive, like the others.
-        weight_scales: float32, of any shape.
-        output_scale: float32.
-    """
+    """Return input_scale * weight_scales / output_scale in float64, as the LiteRT kernels do."""
     product = np.float64(input_scale) * np.asarray(weight_scales, np.float64)
     return np.asarray(product / np.float64(output_scale))
 
 
 def quantized_multiplier(real: Any) -> tuple[Array, Array]:
-    """Write real multipliers as integers and shifts, so that no float is needed to apply them.
+    """Write multipliers, 0 or more, as mantissa * 2**(shift - 31), applied without floats.
 
-    Args:
-        real: float64, a scalar or an array.
-
-    Returns:
-        mantissa: int64, 0 or 2**30 to 2**31 - 1.
-        shift: int64, -31 or more; `real` is about mantissa * 2**(shift - 31). A multiplier too
-            small for that becomes (0, 0).
-
-    Raises:
-        ValueError: a multiplier is negative, infinite or NaN.
+    The mantissa, int64, is 2**30 to 2**31 - 1, the shift -31 or more. A multiplier too small for
+    that becomes (0, 0).
 
     Source: `QuantizeMultiplier` in LiteRT; B. Jacob et al. (2018), section 2.2.
     """
@@ -76,9 +55,6 @@ def quantized_multiplier(real: Any) -> tuple[Array, Array]:
 def gemmlowp(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any) -> Array:
     """Round twice in integers: once to the upper 32 bits of a doubled product, once in the shift.
 
-    Returns:
-        int64, of the shape of `sums`, which must be within int32.
-
     Source: the 32-bit `MultiplyByQuantizedMultiplier` in LiteRT; gemmlowp's `fixedpoint.h`.
     """
     real = real_multiplier(input_scale, weight_scales, output_scale)
@@ -87,9 +63,6 @@ def gemmlowp(sums: Array, input_scale: Any, weight_scales: Any, output_scale: An
 
 def ruy(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any) -> Array:
     """Round twice in integers as `gemmlowp` does, but a half goes up the second time, too.
-
-    Returns:
-        int64, of the shape of `sums`, which must be within int32.
 
     Source: LiteRT's optimized kernels multiply with the library ruy; measured, and as its kernels
     for ARM have it (`sqrdmulh`, then `srshl`).
@@ -100,16 +73,9 @@ def ruy(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any) ->
 
 
 def multiply_by_quantized(whole: Array, mantissa: Any, shift: Any, away: bool = True) -> Array:
-    """Multiply whole numbers with mantissa * 2**(shift - 31), rounding twice: see `gemmlowp`.
+    """Multiply whole numbers in int32 with mantissa * 2**(shift - 31), rounding twice.
 
-    Args:
-        whole: within int32, any dtype.
-        mantissa: as `quantized_multiplier` gives it; of a shape that spreads over `whole`.
-        shift: likewise.
-        away: the second time, a half goes away from zero; else up.
-
-    Returns:
-        int64, of the shape of `whole`.
+    The first time a half goes up; the second time away from zero, or up as well.
     """
     left, right = np.maximum(shift, 0), np.maximum(-np.asarray(shift), 0)
     result = whole.astype(np.int64)
@@ -126,10 +92,7 @@ def multiply_by_quantized(whole: Array, mantissa: Any, shift: Any, away: bool = 
 
 
 def reduced(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any) -> Array:
-    """Round once in integers, with a multiplier of 16 bits: for the long sums of 16x8.
-
-    Returns:
-        int64, of the shape of `sums`, which must be below 2**47 in size.
+    """Round once in integers, with a multiplier of 16 bits: for sums of 16x8, below 2**47.
 
     Source: the 64-bit `MultiplyByQuantizedMultiplier` in LiteRT.
     """
@@ -145,9 +108,6 @@ def reduced(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any
 def float64(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any) -> Array:
     """Multiply in float64 and round once, a half away from zero.
 
-    Returns:
-        Whole numbers in float64, of the shape of `sums`.
-
     Source: `reference_integer_ops::FullyConnectedPerChannel` in LiteRT, the form that takes scales.
     """
     real = real_multiplier(input_scale, weight_scales, output_scale)
@@ -160,9 +120,6 @@ def float32(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any
     Three roundings to float32 come first: of the product of the scales, of the multiplier, and of
     the sum where it is beyond 2**24.
 
-    Returns:
-        Whole numbers in float32, of the shape of `sums`.
-
     Source: the `minmax-fp32` kernels in XNNPACK; `init_requantization_scale` of its operators.
     """
     product = np.float32(input_scale) * np.asarray(weight_scales, np.float32)
@@ -171,14 +128,7 @@ def float32(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any
 
 
 def by_division(reals: Array, scale: Any) -> Array:
-    """Quantize floats: divide in float32, a half away from zero. LiteRT's plain kernels do it so.
-
-    Args:
-        reals: float32.
-        scale: float32.
-
-    Returns:
-        Whole numbers in float64, of the shape of `reals`, before the zero point is added.
+    """Quantize float32: divide in float32, then round a half away from zero.
 
     Source: `reference_ops::AffineQuantize` in LiteRT.
     """
@@ -186,14 +136,7 @@ def by_division(reals: Array, scale: Any) -> Array:
 
 
 def by_reciprocal(reals: Array, scale: Any) -> Array:
-    """Quantize floats: multiply with the reciprocal in float32, a half to the even neighbor.
-
-    Args:
-        reals: float32.
-        scale: float32.
-
-    Returns:
-        Whole numbers in float32, of the shape of `reals`, before the zero point is added.
+    """Quantize float32: multiply with the scale's reciprocal, then round a half to even.
 
     Source: `optimized_ops::AffineQuantize` in LiteRT; `qs8-f32-vcvt` in XNNPACK.
     """

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 
-from qhelpers import paths
+from qhelpers import data, paths
 
 PYTHONS = ((3, 10), (3, 13))
 MEMORY_GB = 1.5
 DISK_GB = 0.5
-_EXTRAS = ("litert", "tensorflow", "micro", "torch", "torchao")
+_EXTRAS = ("", "litert", "tensorflow", "micro", "torch", "torchao", "lab")
+_OWN_FOLDER = "Set QHELPERS_HOME to a folder of yours, on a disk with room."
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report.
-
-    Attributes:
-        name: what was looked at.
-        ok: whether the course can work with it.
-        found: what was found.
-        advice: what to do where it is not OK.
-    """
+    """One line of the report: what was looked at, and what to do where it is not OK."""
 
     name: str
     ok: bool
@@ -62,40 +55,27 @@ def check_packages(requirements: list[str] | None = None) -> Iterator[Check]:
     """
     from packaging.requirements import Requirement
 
-    extras = {"extra": ""}, *({"extra": e} for e in _EXTRAS)
-    lab = {"extra": "lab"}
     seen = set()
     for text in requirements if requirements is not None else metadata.requires("qhelpers") or []:
         wanted = Requirement(text)
-        needed = [e for e in (*extras, lab) if not wanted.marker or wanted.marker.evaluate(e)]
+        needed = [e for e in _EXTRAS if not wanted.marker or wanted.marker.evaluate({"extra": e})]
         if not needed or wanted.name in seen:
             continue
         seen.add(wanted.name)
-        extra = needed[0]["extra"]
-        advice = paths.install_command(extra)
-        name = _installed_name(wanted.name)
-        if name is None:
-            yield Check(wanted.name, False, f"not installed (needs {wanted.specifier})", advice)
-            continue
-        version = metadata.version(name)
-        ok = wanted.specifier.contains(version, prereleases=True)
-        yield Check(name, ok, f"{version} (needs {wanted.specifier})", advice)
-
-
-def _installed_name(name: str) -> str | None:
-    """Return the distribution that serves for `name`: Colab has tensorflow, we may ask for -cpu."""
-    for candidate in (name, name.removesuffix("-cpu")):
-        try:
-            metadata.version(candidate)
-        except metadata.PackageNotFoundError:
-            continue
-        return candidate
-    return None
+        # Colab has tensorflow where we may ask for tensorflow-cpu.
+        names = (wanted.name, wanted.name.removesuffix("-cpu"))
+        name, found = next(((n, v) for n in names if (v := paths.version(n))), (wanted.name, None))
+        ok = found is not None and wanted.specifier.contains(found, prereleases=True)
+        advice = paths.install_command(needed[0])
+        yield Check(name, ok, f"{found or 'not installed'} (needs {wanted.specifier})", advice)
 
 
 def check_memory() -> Check:
     """Check how much memory is free: one kernel peaks at about 1.1 GB."""
-    free = paths.require("psutil", extra="lab").virtual_memory().available / 1e9
+    try:
+        free = paths.require("psutil", extra="lab").virtual_memory().available / 1e9
+    except ImportError as error:
+        return Check("memory free", False, "psutil is missing", str(error))
     return Check(
         "memory free",
         free >= MEMORY_GB,
@@ -104,61 +84,44 @@ def check_memory() -> Check:
     )
 
 
-def check_write_access(home: Callable[[], Path] = paths.home) -> Check:
+def check_write_access() -> Check:
     """Check that generated files can be written."""
     try:
-        folder = home()
-        probe = paths.write_atomically(folder / ".doctor", b"probe")
-        probe.unlink()
+        paths.write_atomically(paths.home() / ".doctor", b"probe").unlink()
     except OSError as error:
-        return Check("write access", False, str(error), "Set QHELPERS_HOME to a folder of yours.")
-    return Check("write access", True, str(folder))
+        return Check("write access", False, str(error), _OWN_FOLDER)
+    return Check("write access", True, str(paths.home()))
 
 
-def check_disk(home: Callable[[], Path] = paths.home) -> Check:
+def check_disk() -> Check:
     """Check how much room is left where generated files go."""
     try:
-        free = shutil.disk_usage(home()).free / 1e9
+        free = shutil.disk_usage(paths.home()).free / 1e9
     except OSError as error:
-        return Check("disk free", False, str(error), "Set QHELPERS_HOME to a folder of yours.")
-    return Check(
-        "disk free",
-        free >= DISK_GB,
-        f"{free:.1f} GB (needs {DISK_GB})",
-        "Free some room, or set QHELPERS_HOME to a folder on another disk.",
-    )
+        return Check("disk free", False, str(error), _OWN_FOLDER)
+    return Check("disk free", free >= DISK_GB, f"{free:.1f} GB (needs {DISK_GB})", _OWN_FOLDER)
 
 
 def check_data() -> Check:
     """Check which images the course will use, by loading them."""
-    from qhelpers import data as digits
-
     try:
-        loaded = digits.load(quiet=True)
+        return Check("data", True, data.load(quiet=True).source)
     except (OSError, ValueError) as error:
         return Check("data", False, str(error), "Fix or unset QHELPERS_DATA_DIR.")
-    return Check("data", True, loaded.source)
 
 
 def checks() -> Iterator[Check]:
     """Yield every check, the quick ones first."""
     yield check_python()
     yield from check_packages()
-    try:
-        yield check_memory()
-    except ImportError as error:
-        yield Check("memory free", False, "psutil is missing", str(error))
+    yield check_memory()
     yield check_write_access()
     yield check_disk()
     yield check_data()
 
 
 def report() -> bool:
-    """Print a line per check.
-
-    Returns:
-        True where everything is OK.
-    """
+    """Print a line per check; say whether everything is OK."""
     fine = True
     for check in checks():
         print(check.line(), flush=True)

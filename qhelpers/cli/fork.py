@@ -12,23 +12,22 @@ _VALID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 
 
 def current(root: Path | None = None) -> str:
-    """Return the repository as "owner/name", read from `pyproject.toml` in `root`.
+    """Return the repository as "owner/name", read from `pyproject.toml` in `root`, or the clone.
 
     Raises:
         ValueError: there is no clone, or no such line in it.
     """
-    found = _LINE.search((_root(root) / "pyproject.toml").read_text(encoding="utf-8"))
+    folder = root or paths.clone()
+    if folder is None:
+        raise ValueError("this works in a clone of the course only.")
+    found = _LINE.search((folder / "pyproject.toml").read_text(encoding="utf-8"))
     if not found:
         raise ValueError('pyproject.toml has no line Repository = "https://github.com/OWNER/NAME".')
     return found.group(1)
 
 
-def change(repository: str, root: Path | None = None) -> str:
-    """Replace the repository's address in pyproject.toml, the README and every notebook.
-
-    Args:
-        repository: "owner/name" on GitHub.
-        root: the clone; by default the one that this package runs from.
+def change(repository: str) -> str:
+    """Replace the address by "owner/name" in pyproject.toml, the README and every notebook.
 
     Returns:
         A sentence that says how many files changed.
@@ -38,20 +37,11 @@ def change(repository: str, root: Path | None = None) -> str:
     """
     if not _VALID.fullmatch(repository):
         raise ValueError(f"expected OWNER/NAME as on GitHub; got {repository!r}.")
-    folder, old = _root(root), current(root)
-    files = [folder / "pyproject.toml", folder / "README.md"]
-    changed = 0
-    for path in [*files, *sorted((folder / "notebooks").glob("*.ipynb"))]:
+    folder, old, changed = paths.clone() or Path(), current(), 0
+    notebooks = (folder / "notebooks").glob("*.ipynb")
+    for path in (folder / "pyproject.toml", folder / "README.md", *notebooks):
         text = path.read_text(encoding="utf-8")
-        pointed = text.replace(old, repository)
-        if pointed != text:
-            paths.write_atomically(path, pointed.encode())
+        if old in text and old != repository:
+            paths.write_atomically(path, text.replace(old, repository).encode())
             changed += 1
     return f"{changed} files now point at {repository}."
-
-
-def _root(root: Path | None) -> Path:
-    folder = root or paths.clone()
-    if folder is None:
-        raise ValueError("this works in a clone of the course only.")
-    return folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from qhelpers import paths
@@ -16,19 +15,14 @@ _KERNEL = {
 }
 
 
-def refresh(numbers: Sequence[str] = (), folder: Path | None = None) -> bool:
-    """Execute notebooks in place; one that fails keeps the outputs that it had.
+def refresh(numbers: Sequence[str] = ()) -> bool:
+    """Execute notebooks, such as "02", or all, in place; say whether all ran without an error.
 
-    Args:
-        numbers: which ones, such as "02"; none means all.
-        folder: where they lie; by default the clone's `notebooks`.
-
-    Returns:
-        True where every notebook ran without an error.
+    One that fails keeps the outputs that it had.
     """
     nbformat = paths.require("nbformat", extra="lab")
     fine = True
-    for path in run_notebooks.find(numbers, folder):
+    for path in run_notebooks.find(numbers):
         notebook = nbformat.read(path, as_version=4)
         error, peak = run_notebooks.execute(notebook, path.parent, path.stem)
         if error:
@@ -55,10 +49,9 @@ def tidy(notebook: Any) -> None:
         for output in cell.outputs:
             if output.get("data") == {"text/plain": ""}:  # a progress bar has been here
                 continue
-            last = joined[-1] if joined else None
-            stream = output.output_type == "stream"
-            if stream and last is not None and last.get("name") == output.name:
-                last.text += output.text
+            stream = output.get("name")
+            if stream and joined and joined[-1].get("name") == stream:
+                joined[-1].text += output.text
             else:
                 joined.append(output)
         cell.outputs = joined

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import subprocess
 import threading
 import time
@@ -15,28 +14,22 @@ from typing import Any
 from qhelpers import paths
 from qhelpers.progress import progress
 
-CLAIM_HELD = "✓ "
-
 
 @dataclass(frozen=True)
 class Result:
-    """What one run of one notebook gave.
-
-    Attributes:
-        name: the notebook's name without its ending.
-        seconds: wall time, kernel start included.
-        peak_bytes: highest resident memory of its kernel.
-        claims: how many claims held.
-        error: None, or which cell failed and how.
-        page: the HTML copy of the executed notebook.
-    """
+    """What one run of one notebook gave."""
 
     name: str
     seconds: float
+    """Wall time, kernel start included."""
     peak_bytes: int
+    """Highest resident memory of its kernel."""
     claims: int
+    """How many claims held."""
     error: str | None
+    """None, or which cell failed and how."""
     page: Path
+    """The HTML copy of the executed notebook."""
 
     def line(self) -> str:
         """Return the result as one line for the terminal."""
@@ -46,14 +39,11 @@ class Result:
 
 
 def find(numbers: Sequence[str] = (), folder: Path | None = None) -> list[Path]:
-    """Return the course's notebooks in their order.
+    """Return the paths of the course's notebooks, sorted by number.
 
     Args:
         numbers: such as "02" or "2"; none means all.
         folder: where they lie; by default `notebooks` of the clone, else of the working folder.
-
-    Returns:
-        Their paths, sorted by number.
 
     Raises:
         FileNotFoundError: there are no notebooks, or none with that number.
@@ -63,14 +53,11 @@ def find(numbers: Sequence[str] = (), folder: Path | None = None) -> list[Path]:
     every = {path.name[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
     if not every:
         raise FileNotFoundError(f"no notebooks in {folder}. Run this from a clone of the course.")
-    if not numbers:
-        return list(every.values())
-    missing = [number for number in numbers if number.zfill(2) not in every]
-    if missing:
-        raise FileNotFoundError(
-            f"there is no notebook {', '.join(missing)}; there are {', '.join(every)}."
-        )
-    return [every[number] for number in sorted({number.zfill(2) for number in numbers})]
+    for number in numbers:
+        if number.zfill(2) not in every:
+            raise FileNotFoundError(f"there is no notebook {number}; there are {', '.join(every)}.")
+    wanted = {number.zfill(2) for number in numbers} or set(every)
+    return [path for number, path in every.items() if number in wanted]
 
 
 def resident_peak(pid: int) -> int:
@@ -92,15 +79,15 @@ def resident_peak(pid: int) -> int:
 
 
 @contextmanager
-def _watch(pid_of: Any) -> Iterator[list[int]]:
-    """Sample the peak memory of the process `pid_of()` five times a second."""
+def _watch(client: Any) -> Iterator[list[int]]:
+    """Sample the peak memory of a client's kernel five times a second."""
     peak, done = [0], threading.Event()
 
     def sample() -> None:
         while not done.wait(0.2):
-            pid = pid_of()
-            if pid:
-                peak[0] = max(peak[0], resident_peak(pid))
+            provisioner = getattr(client.km, "provisioner", None)
+            pid = getattr(provisioner, "pid", None)
+            peak[0] = max(peak[0], resident_peak(pid) if pid else 0)
 
     thread = threading.Thread(target=sample, daemon=True)
     thread.start()
@@ -124,47 +111,36 @@ def execute(notebook: Any, folder: Path, label: str) -> tuple[str | None, int]:
     """
     nbclient = paths.require("nbclient", extra="lab")
     exceptions = paths.require("nbclient.exceptions", extra="lab")
-    code = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
-    with progress(len(code), label) as advance:
+    failed: list[Any] = []
+    total = sum(cell.cell_type == "code" for cell in notebook.cells)
+    with progress(total, label) as advance:
         client = nbclient.NotebookClient(
             notebook,
             timeout=600,
             kernel_name="python3",
             resources={"metadata": {"path": str(folder)}},
-            on_cell_executed=lambda **_: advance(1),
+            on_cell_executed=lambda **_: advance(),
+            on_cell_error=lambda cell, **_: failed.append(cell),
         )
-
-        def pid() -> int | None:
-            provisioner = getattr(client.km, "provisioner", None)
-            return getattr(provisioner, "pid", None)
-
-        with _watch(pid) as peak:
+        error = None
+        with _watch(client) as peak:
             try:
                 # A kernel's own log lines are no part of the report.
                 client.execute(stderr=subprocess.DEVNULL)
-            except exceptions.CellExecutionError as error:
-                return _describe(notebook, code, error), peak[0]
+            except exceptions.CellExecutionError as raised:
+                number, first = failed[0].execution_count, failed[0].source.strip().splitlines()[0]
+                error = f"cell [{number}] `{first}`: {raised.ename}: {raised.evalue}"
             except exceptions.DeadKernelError:
-                return "the kernel died (out of memory?)", peak[0]
+                error = "the kernel died (out of memory?)"
             except TimeoutError:
-                return "a cell took longer than 600 s", peak[0]
-    return None, peak[0]
-
-
-def _describe(notebook: Any, code: Sequence[int], error: Any) -> str:
-    """Say which cell failed: its number, its first line, the error."""
-    for number, index in enumerate(code, start=1):
-        outputs = notebook.cells[index].get("outputs", [])
-        if any(output.output_type == "error" for output in outputs):
-            first = notebook.cells[index].source.strip().splitlines()[0]
-            return f"cell [{number}] `{first}`: {error.ename}: {error.evalue}"
-    return f"{error.ename}: {error.evalue}"
+                error = "a cell took longer than 600 s"
+    return error, peak[0]
 
 
 def count_claims(notebook: Any) -> int:
     """Return how many claims held in an executed notebook."""
     return sum(
-        line.startswith(CLAIM_HELD)
+        line.startswith("✓ ")
         for cell in notebook.cells
         for output in cell.get("outputs", [])
         if output.output_type == "stream"
@@ -173,15 +149,7 @@ def count_claims(notebook: Any) -> int:
 
 
 def run_one(path: Path, out: Path) -> Result:
-    """Execute one notebook; the copy with its outputs and an HTML page go to `out`.
-
-    Args:
-        path: the notebook; it is not changed.
-        out: the folder for the copies.
-
-    Returns:
-        Time, memory, claims, and the error if there was one.
-    """
+    """Execute a copy of a notebook; the copy and an HTML page of it go to the folder `out`."""
     nbformat = paths.require("nbformat", extra="lab")
     nbconvert = paths.require("nbconvert", extra="lab")
     notebook = nbformat.read(path, as_version=4)
@@ -195,40 +163,23 @@ def run_one(path: Path, out: Path) -> Result:
 
 
 def write_index(results: Sequence[Result], scorecard_html: str, out: Path) -> Path:
-    """Write the page that links all executed notebooks and shows the scorecard.
-
-    Args:
-        results: one per notebook, in order.
-        scorecard_html: the scorecard as an HTML table.
-        out: the folder that the pages lie in.
-
-    Returns:
-        The path of `index.html`.
-    """
+    """Write `index.html`, which links the pages in `out` and shows the scorecard's table."""
     rows = "\n".join(
-        f'<li><a href="{html.escape(result.page.name)}">{html.escape(result.name)}</a>'
-        f" ({result.seconds:.0f} s, {result.claims} claims held)</li>"
-        for result in results
+        f'<li><a href="{r.page.name}">{r.name}</a> ({r.seconds:.0f} s, {r.claims} claims held)</li>'
+        for r in results
     )
+    title = "Quantization, byte for byte"
     page = (
-        "<!DOCTYPE html><html lang='en'><meta charset='utf-8'>"
-        "<title>Quantization, byte for byte</title>"
+        f"<!DOCTYPE html><html lang='en'><meta charset='utf-8'><title>{title}</title>"
         "<body style='font-family: sans-serif; max-width: 60rem; margin: 2rem auto'>"
-        f"<h1>Quantization, byte for byte</h1><ol start='0'>{rows}</ol>{scorecard_html}"
+        f"<h1>{title}</h1><ol start='0'>{rows}</ol>{scorecard_html}"
     )
     return paths.write_atomically(out / "index.html", page.encode())
 
 
 def run(numbers: Sequence[str] = ()) -> bool:
-    """Run notebooks in order and report on the terminal.
-
-    Args:
-        numbers: which ones, such as "02"; none means all.
-
-    Returns:
-        True where every notebook ran without an error.
-    """
-    from qhelpers import data as digits
+    """Run notebooks, such as "02", or all, and report; say whether all ran without an error."""
+    from qhelpers import data
     from qhelpers.evaluation import scorecard
 
     out = paths.home() / "course"
@@ -239,7 +190,7 @@ def run(numbers: Sequence[str] = ()) -> bool:
         print(result.line(), flush=True)
         if result.error:
             print(f"    {path}, {result.error}", flush=True)
-    card = scorecard.Scorecard.load(digits.load(quiet=True))
+    card = scorecard.Scorecard.load(data.load(quiet=True))
     print(f"\n{card.text()}\n")
     print(f"The course as web pages: {write_index(results, card.html(), out)}")
     return not any(result.error for result in results)

@@ -46,30 +46,28 @@ class TensorError:
 def tensor_errors(float32: bytes, other: bytes, inputs: Array) -> list[TensorError]:
     """Compare every activation and weight of two files of one model, in running order.
 
-    Both run on LiteRT's reference kernels, which keep all activations. The converter renames
-    tensors and puts QUANTIZE and DEQUANTIZE between them, so operations are matched, by their kind
-    and the shape of their results, in the order in which they run.
-
-    Args:
-        float32: content of the float32 file.
-        other: content of the quantized file.
-        inputs: float32 [n, *input shape]; all of their activations are kept in memory at once.
+    Both run on LiteRT's reference kernels, which keep all activations of the inputs, float32
+    [n, *input shape], in memory. The converter renames tensors and puts QUANTIZE and DEQUANTIZE
+    between them, so operations are matched, by their kind and the shape of their results, in the
+    order in which they run.
     """
     left, right = (LiteModel(c, engine="reference", keep_tensors=True) for c in (float32, other))
     left.predict(inputs)
     right.predict(inputs)
-    seen = {left.inputs[0].index: sqnr(inputs, _restored(right, right.inputs[0].index))}
+    seen = {left.inputs[0].index: metrics.sqnr_db(inputs, _restored(right, right.inputs[0].index))}
     at_input = seen[left.inputs[0].index]
     errors = [TensorError("input", "", at_input, _noise(at_input), None)]
     for mine, theirs in matched(left, right):
         place = mine.outputs[0]
-        seen[place] = sqnr(left.value(place), _restored(right, theirs.outputs[0]))
+        seen[place] = metrics.sqnr_db(left.value(place), _restored(right, theirs.outputs[0]))
         before = min((seen[i] for i in mine.inputs if i in seen), default=math.inf)
         # All-zero signals have infinite noise: not infinity less itself.
         added = 0.0 if before == seen[place] else _noise(seen[place]) - _noise(before)
         weights = None
         if mine.name in _WEIGHTED:
-            weights = sqnr(left.value(mine.inputs[1]), _restored(right, theirs.inputs[1]))
+            weights = metrics.sqnr_db(
+                left.value(mine.inputs[1]), _restored(right, theirs.inputs[1])
+            )
         name = short(left.tensors[place].name)
         errors.append(TensorError(name, mine.name, seen[place], added, weights))
     return errors
@@ -91,13 +89,11 @@ def _noise(sqnr_db: float) -> float:
 
 def matched(left: TfliteFile, right: TfliteFile) -> list[tuple[Operation, Operation]]:
     """Return the pairs of operations that do the same in both files and give real numbers."""
-    mine = [o for o in left.operations if o.name not in _MOVES]
-    theirs = [o for o in right.operations if o.name not in _MOVES]
-    keys = [
-        [(o.name, model.tensors[o.outputs[0]].shape) for o in some]
-        for model, some in ((left, mine), (right, theirs))
-    ]
-    blocks = difflib.SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_matching_blocks()
+    mine, theirs = ([o for o in f.operations if o.name not in _MOVES] for f in (left, right))
+    my_keys = [(o.name, left.tensors[o.outputs[0]].shape) for o in mine]
+    their_keys = [(o.name, right.tensors[o.outputs[0]].shape) for o in theirs]
+    matcher = difflib.SequenceMatcher(None, my_keys, their_keys, autojunk=False)
+    blocks = matcher.get_matching_blocks()
     pairs = [(mine[b.a + i], theirs[b.b + i]) for b in blocks for i in range(b.size)]
     return [pair for pair in pairs if left.tensors[pair[0].outputs[0]].dtype.kind == "f"]
 
@@ -115,13 +111,6 @@ def _restored(model: TfliteFile, place: int) -> Array:
         shape[info.axis] = -1
     scales = info.scales.astype(np.float64).reshape(shape)
     return np.asarray(scales * (values.astype(np.float64) - info.zero_points.reshape(shape)))
-
-
-def sqnr(reference: Array, other: Array) -> float:
-    """Return the ratio in dB; infinite where both are equal, also where both are all zero."""
-    if np.array_equal(reference, other):
-        return math.inf
-    return metrics.sqnr_db(reference, other) if np.any(reference) else -math.inf
 
 
 def short(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import math
 import platform
@@ -25,11 +26,9 @@ _MIN_ROUNDS = 5
 
 
 @dataclass(frozen=True)
-class Accuracy:
-    """How many of `n` were right; `value`, `low`, `high` are shares of 1."""
+class Interval:
+    """A share of 1 with its 95 % interval; printed in percent."""
 
-    correct: int
-    n: int
     value: float
     low: float
     high: float
@@ -40,17 +39,11 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class Mean:
-    """The mean of `n` runs with its 95 % interval, in the unit of the runs."""
+class Accuracy(Interval):
+    """The share of right answers: `correct` of `n`."""
 
-    value: float
-    low: float
-    high: float
+    correct: int
     n: int
-
-    def __str__(self) -> str:
-        value, low, high = (100 * share for share in (self.value, self.low, self.high))
-        return f"{value:.1f} % [{low:.1f}, {high:.1f}]"
 
 
 @dataclass(frozen=True)
@@ -75,11 +68,7 @@ class Latency:
 
 
 def predictions(outputs: Array) -> Array:
-    """Return the class of each row: outputs [n, classes] give their argmax, [n] stay as they are.
-
-    Raises:
-        ValueError: another number of axes, no row, or NaN.
-    """
+    """Return the class of each row: the argmax of outputs [n, classes]; [n] stay as they are."""
     outputs = np.asarray(outputs)
     if outputs.ndim not in (1, 2) or len(outputs) == 0:
         raise ValueError(f"outputs must be [n, classes] or [n], n > 0; got {list(outputs.shape)}.")
@@ -89,16 +78,10 @@ def predictions(outputs: Array) -> Array:
 
 
 def wilson(correct: int, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share, as shares of 1.
-
-    Args:
-        correct: how many of `n`.
-        n: at least 1.
+    """Return Wilson's 95 % interval of the share correct / n.
 
     Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927).
     """
-    if not 0 <= correct <= n or n == 0:
-        raise ValueError(f"correct must be in 0..n with n > 0; got {correct} of {n}.")
     from scipy.stats import binomtest
 
     interval = binomtest(correct, n).proportion_ci(_CONFIDENCE, method="wilson")
@@ -106,15 +89,10 @@ def wilson(correct: int, n: int) -> tuple[float, float]:
 
 
 def accuracy(outputs: Array, labels: Array) -> Accuracy:
-    """Return the share of right answers with Wilson's 95 % interval.
-
-    Args:
-        outputs: [n, classes], or predictions [n].
-        labels: [n].
-    """
+    """Return the share of right answers with Wilson's interval; outputs as for `predictions`."""
     right = _right(outputs, labels)
     correct, n = int(right.sum()), len(right)
-    return Accuracy(correct, n, correct / n, *wilson(correct, n))
+    return Accuracy(correct / n, *wilson(correct, n), correct, n)
 
 
 def flips(reference_outputs: Array, outputs: Array) -> int:
@@ -125,13 +103,7 @@ def flips(reference_outputs: Array, outputs: Array) -> int:
 def mcnemar(reference: Array, other: Array, labels: Array) -> McNemar:
     """Compare two models on the same images by the exact, two-sided test.
 
-    Args:
-        reference: outputs [n, classes] or predictions [n] of one model.
-        other: of the other model.
-        labels: [n].
-
-    Returns:
-        The two counts, and the p-value: 1 where the models are right equally often.
+    The p-value is 1 where they are right equally often.
 
     Source: Q. McNemar, Psychometrika 12 (1947); exact form: binomial with probability 1/2.
     """
@@ -143,17 +115,11 @@ def mcnemar(reference: Array, other: Array, labels: Array) -> McNemar:
     return McNemar(left, right, p_value)
 
 
-def mean_interval(values: Sequence[float]) -> Mean:
-    """Return the mean of repeated runs with Student's 95 % interval.
+def mean_interval(values: Sequence[float]) -> Interval:
+    """Return the mean of repeated runs, such as accuracies, with Student's 95 % interval.
 
-    Args:
-        values: one number for each run, such as accuracies (shares of 1) with different seeds.
-
-    Returns:
-        The mean, and mean ± t * standard deviation / sqrt(n); printed in percent.
-
-    Raises:
-        ValueError: fewer than two runs, or NaN: nothing says how far they scatter.
+    It is mean ± t * standard deviation / sqrt(n), and needs two runs, else nothing says how far
+    they scatter.
 
     Source: Student (W. S. Gosset), "The Probable Error of a Mean", Biometrika 6 (1908).
     """
@@ -164,7 +130,7 @@ def mean_interval(values: Sequence[float]) -> Mean:
         raise ValueError(f"an interval needs two finite numbers or more; got {list(values)}.")
     centre = math.fsum(values) / n
     half = float(stats.t.ppf((1 + _CONFIDENCE) / 2, n - 1) * stats.sem(values))
-    return Mean(centre, centre - half, centre + half, n)
+    return Interval(centre, centre - half, centre + half)
 
 
 def _right(outputs: Array, labels: Array) -> npt.NDArray[np.bool_]:
@@ -192,17 +158,15 @@ def mean_absolute_error(a: Array, b: Array) -> float:
 def sqnr_db(reference: Array, approximation: Array) -> float:
     """Return the signal-to-quantization-noise ratio in decibels.
 
-    10 log10 of the reference's energy over the error's; infinite where they are equal.
-
-    Raises:
-        ValueError: shapes differ, or the reference is all zero: there is no signal.
+    It is 10 log10 of the reference's energy over the error's: infinite where both are equal, minus
+    infinity where only the reference is all zero.
     """
     reference, approximation = _pair(reference, approximation)
     signal = float(np.square(reference).sum())
     noise = float(np.square(reference - approximation).sum())
-    if signal == 0:
-        raise ValueError("the reference is all zero: a signal-to-noise ratio needs a signal.")
-    return 10 * math.log10(signal / noise) if noise else math.inf
+    if noise == 0:
+        return math.inf
+    return 10 * math.log10(signal / noise) if signal else -math.inf
 
 
 def _sample(call: Callable[[], Any], repeats: int) -> float:
@@ -222,7 +186,7 @@ def _warm_up(call: Callable[[], Any]) -> int:
 
 
 def latency(
-    calls: Mapping[str, Callable[[], Any]], rounds: int = 25, budget_s: float = 3.0
+    calls: Mapping[str, Callable[[], Any]], rounds: int = 50, budget_s: float = 3.0
 ) -> dict[str, Latency]:
     """Time several models in turn, A B C A B C ..., so that a busy moment hits all alike.
 
@@ -232,8 +196,8 @@ def latency(
         budget_s: slow calls get fewer rounds, five at least, to end within about so many seconds.
 
     Returns:
-        For each name its median time with quartiles, and its ratio to the FIRST: of the medians,
-        with the quartiles of the ratios of single rounds.
+        For each name its median time with quartiles, and its ratio to the FIRST: of the fastest
+        samples, since other programs only ever add time; with the quartiles of single rounds.
     """
     if not calls or rounds < 1:
         raise ValueError("latency needs at least one function and one round.")
@@ -258,26 +222,21 @@ def latency(
 
 def _summary(times: Array, first: Array) -> Latency:
     """Return medians and quartiles of one model's samples beside the first model's."""
-    low, median, high = np.percentile(times, (25, 50, 75))
-    ratio = float(median / np.median(first))
-    ratio_low, ratio_high = np.percentile(times / first, (25, 75))
-    return Latency(
-        *(float(median), float(low), float(high), ratio),
-        # The ratio of medians may fall just outside the quartiles of the ratios.
-        *(min(float(ratio_low), ratio), max(float(ratio_high), ratio)),
-    )
+    low, median, high = map(float, np.percentile(times, (25, 50, 75)))
+    ratio = float(times.min() / first.min())
+    ratio_low, ratio_high = map(float, np.percentile(times / first, (25, 75)))
+    # The ratio of the fastest may fall outside the quartiles of the ratios.
+    return Latency(median, low, high, ratio, min(ratio_low, ratio), max(ratio_high, ratio))
 
 
 def cpu_name() -> str:
     """Return the processor's name as the operating system gives it, else "unknown CPU"."""
     name = ""
-    try:
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
         if sys.platform == "linux":
             lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
             name = next((li.partition(":")[2] for li in lines if li.startswith("model name")), "")
         elif sys.platform == "darwin":
             command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
             name = subprocess.run(command, capture_output=True, text=True, timeout=5).stdout
-    except (OSError, subprocess.SubprocessError):
-        name = ""
     return " ".join((name or platform.processor()).split()) or "unknown CPU"

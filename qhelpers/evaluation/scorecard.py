@@ -9,7 +9,7 @@ import json
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,15 @@ from tabulate import tabulate
 from qhelpers import paths
 from qhelpers.data import Digits, to_float
 from qhelpers.evaluation import metrics
-from qhelpers.tflite.litert import RECIPES, LiteModel
+from qhelpers.tflite.conversion import RECIPES
+from qhelpers.tflite.litert import LiteModel
 
 Array = npt.NDArray[Any]
 
 WIDTH = 78
 """Columns that a table and the lines below it take at most: those of a page."""
 
-_LAST_LESSON = 99
-_COLUMNS = ("model", "bytes", "smaller", "accuracy % [95 %]", "flips", "latency")
+_COLUMNS = ("model", "bytes", "smaller", "accuracy % [95 %]", "flips", "time")
 
 
 @dataclass(frozen=True)
@@ -86,19 +86,19 @@ def row(
             out once the reference has another file.
     """
     return Row(
-        name,
-        lesson,
-        digits.key,
-        len(content),
-        _sha(content),
-        metrics.accuracy(outputs, digits.test_labels).correct,
-        len(digits.test_labels),
-        metrics.flips(reference_outputs, outputs),
-        latency.ratio if latency else None,
-        metrics.cpu_name(),
-        threads,
-        reference,
-        _sha(content if reference_content is None else reference_content),
+        model=name,
+        lesson=lesson,
+        data_key=digits.key,
+        bytes=len(content),
+        file_sha=_sha(content),
+        correct=metrics.accuracy(outputs, digits.test_labels).correct,
+        n=len(digits.test_labels),
+        flips=metrics.flips(reference_outputs, outputs),
+        latency_ratio=latency.ratio if latency else None,
+        cpu=metrics.cpu_name(),
+        threads=threads,
+        reference=reference,
+        reference_sha=_sha(content if reference_content is None else reference_content),
     )
 
 
@@ -117,27 +117,9 @@ def add(row: Row) -> Path:
     return path
 
 
-def unchanged(model: str, key: str, content: bytes, reference_content: bytes) -> bool:
-    """Say whether a model's stored row was measured on this very file, and on this processor.
-
-    Args:
-        model: the row's name.
-        key: of the data.
-        content: of the model's file as it is now.
-        reference_content: of the file that it is to be compared with.
-    """
-    try:
-        row = _parse(_path(model, key), key)
-    except (ValueError, OSError):
-        return False
-    found = (row.file_sha, row.reference_sha, row.cpu)
-    return found == (_sha(content), _sha(reference_content), metrics.cpu_name())
-
-
 def lesson(
     models: Mapping[str, LiteModel],
     digits: Digits,
-    images: Array | None = None,
     outputs: Mapping[str, Array] | None = None,
     *,
     upto: int,
@@ -147,11 +129,10 @@ def lesson(
     Args:
         models: name -> opened file; the first is the float32 model to compare with.
         digits: the data.
-        images: float32 [n, 28, 28] in place of `digits.test_images`, such as darkened ones.
-        outputs: name -> [n, 10] of models that have been run on these images already.
+        outputs: name -> [n, 10] of models that have been run on the test images already.
         upto: the lesson's number: the rows get it, and the card shows the rows of lessons up to it.
     """
-    images = to_float(digits.test_images) if images is None else images
+    images = to_float(digits.test_images)
     times = metrics.latency({name: model.single(images[0]) for name, model in models.items()})
     known = dict(outputs or {})
     (first, reference), *_ = models.items()
@@ -180,31 +161,24 @@ class Scorecard:
 
     @classmethod
     def load(cls, digits: Digits, upto: int | None = None) -> Scorecard:
-        """Return the card of the rows stored for `digits`, float32 first.
-
-        Args:
-            digits: the data.
-            upto: the last lesson whose rows are shown; None: of all lessons.
-        """
-        stored, unreadable = [], []
+        """Return the card of the rows stored for `digits`, of lessons up to `upto` or of all."""
+        stored, unreadable, notes = {}, [], []
         folder = _folder(digits.key)
         for path in sorted(folder.glob("*.json")):
             try:
-                stored.append(_parse(path, digits.key))
+                stored[path] = _parse(path, digits.key)
             except (ValueError, OSError):
                 unreadable.append(path.name)
-        notes = []
         if unreadable:
             notes.append(
                 f"left out, damaged or of an older version of the course: {', '.join(unreadable)}. "
                 "Run their lessons again."
             )
-        here = {row.model: row for path, row in _only_here.items() if path.parent == folder}
-        stored = [row for row in stored if row.model not in here] + list(here.values())
-        shas = {row.model: row.file_sha for row in stored}
+        stored |= {path: row for path, row in _only_here.items() if path.parent == folder}
+        shas = {row.model: row.file_sha for row in stored.values()}
         kept = []
-        for row in stored:
-            if row.lesson > (_LAST_LESSON if upto is None else upto):
+        for row in stored.values():
+            if upto is not None and row.lesson > upto:
                 continue
             if shas.get(row.reference, row.reference_sha) == row.reference_sha:
                 kept.append(row)
@@ -213,30 +187,21 @@ class Scorecard:
                     f"{row.model} left out: it was compared with another {row.reference} file. "
                     "Run its lesson again."
                 )
-        rank = {name: place for place, name in enumerate(RECIPES)}
-        kept.sort(
-            key=lambda row: (
-                rank.get(row.model, len(rank)),
-                row.reference,
-                row.model != row.reference,  # the model that others are compared with goes first
-                row.model,
-            )
-        )
-        return cls(digits.source, kept, notes)
+        return cls(digits.source, sorted(kept, key=_place), notes)
 
     def _cells(self, row: Row) -> list[str]:
         """Return a row's texts, one for each column."""
         sizes = {other.model: other.bytes for other in self.rows}
-        share, smaller, ratio = "–", "–", "–"
+        share, smaller, time = "–", "–", "–"
         if row.correct is not None:
             low, high = metrics.wilson(row.correct, row.n)
             share = f"{100 * row.correct / row.n:.2f} [{100 * low:.1f}, {100 * high:.1f}]"
         if row.reference in sizes:
             smaller = f"{sizes[row.reference] / row.bytes:.2f}x"
         if row.latency_ratio is not None:
-            ratio = f"{row.latency_ratio:.{2 if row.latency_ratio < 10 else 1}f}x"
+            time = "1x" if row.model == row.reference else speed(row.latency_ratio)
         flips = "–" if row.flips is None else f"{row.flips:,}"
-        return [row.model, f"{row.bytes:,}", smaller, share, flips, ratio]
+        return [row.model, f"{row.bytes:,}", smaller, share, flips, time]
 
     def _footer(self) -> list[str]:
         """Return the lines below the table: what it was measured on."""
@@ -244,8 +209,8 @@ class Scorecard:
         images = sorted({r.n for r in self.rows})
         lines = [f"Data: {self.source}; n = {' / '.join(f'{n:,}' for n in images)}."]
         timed = any(r.latency_ratio is not None for r in self.rows)
-        latency = " Latency: one image, median, over the reference's." if timed else ""
-        lines += [f"CPU: {'; '.join(cpus)}.{latency}"]
+        time = " Time: one image, fastest round against the reference's." if timed else ""
+        lines += [f"CPU: {'; '.join(cpus)}.{time}"]
         for name in sorted({r.reference for r in self.rows} - {"float32"}):
             others = [r.model for r in self.rows if r.reference == name and r.model != name]
             if others:
@@ -264,11 +229,16 @@ class Scorecard:
         """Return source, rows and notes as JSON."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False)
 
-    def _repr_html_(self) -> str:
-        return self.html()
+    _repr_html_ = html
+    __repr__ = text
 
-    def __repr__(self) -> str:
-        return self.text()
+
+def speed(ratio: float) -> str:
+    """Say in words how a time compares with the reference's, such as "3.4x slower"."""
+    times = max(ratio, 1 / ratio)
+    if times < 1.1:
+        return "the same"
+    return f"{times:.1f}x {'slower' if ratio > 1 else 'faster'}"
 
 
 def text_table(
@@ -276,19 +246,10 @@ def text_table(
 ) -> str:
     """Return a table as lines of text, names to the left and figures to the right.
 
-    Args:
-        columns: their names.
-        rows: the cells of each row, the first of which is the row's name.
-        footer: lines below the table; long ones are wrapped.
+    The footer's lines stand below it; long ones are wrapped.
     """
-    table = tabulate(
-        list(rows),
-        columns,
-        "simple",
-        disable_numparse=True,
-        colalign=["left", *["right"] * (len(columns) - 1)],
-    )
-    return "\n".join([table, *(textwrap.fill(line, WIDTH) for line in footer)])
+    lines = (textwrap.fill(line, WIDTH) for line in footer)
+    return "\n".join([_table(columns, rows, "simple"), *lines])
 
 
 def html_table(
@@ -298,17 +259,23 @@ def html_table(
     footer: Sequence[str] = (),
 ) -> str:
     """Return a table as HTML; arguments as for `text_table`, and a caption above the table."""
-    table = tabulate(
-        list(rows),
-        columns,
-        "html",
-        disable_numparse=True,
-        colalign=["left", *["right"] * (len(columns) - 1)],
-    )
     head = f'<table><caption style="text-align:left">{escape(caption)}</caption>'
-    table = re.sub(r"<th(?=[ >])", '<th scope="col"', str(table).replace("<table>", head, 1))
+    table = _table(columns, rows, "html").replace("<table>", head, 1)
+    table = re.sub(r"<th(?=[ >])", '<th scope="col"', table)
     below = "<br>".join(map(escape, footer))
     return f'{table}<p style="font-size:.9em">{below}</p>'
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], style: str) -> str:
+    """Return a table as tabulate sets it in `style`."""
+    sides = ["left", *["right"] * (len(columns) - 1)]
+    return str(tabulate(list(rows), columns, style, disable_numparse=True, colalign=sides))
+
+
+def _place(row: Row) -> tuple[int, str, bool, str]:
+    """Return what rows are sorted by: the recipes, then others behind what they compare with."""
+    recipe = RECIPES.index(row.model) if row.model in RECIPES else len(RECIPES)
+    return recipe, row.reference, row.model != row.reference, row.model
 
 
 def _sha(content: bytes) -> str:
@@ -330,27 +297,19 @@ def _folder(key: str) -> Path:
 
 
 def _parse(path: Path, key: str) -> Row:
-    """Return the row in a file.
-
-    Raises:
-        ValueError: it is not a valid row.
-        OSError: it cannot be read.
-    """
-    loaded = json.loads(path.read_bytes())
-    kinds: dict[str, Any] = {
-        "str": str,
-        "int": int,
-        "int | None": (int, type(None)),
-        "float | None": (int, float, type(None)),
-    }
-    wanted = {f.name: kinds[str(f.type)] for f in fields(Row)}
-    if not isinstance(loaded, dict) or set(loaded) != set(wanted):
-        raise ValueError("it is not a valid row")
-    for name, kind in wanted.items():
-        if not isinstance(loaded[name], kind) or isinstance(loaded[name], bool):
-            raise ValueError(f"{name} is {loaded[name]!r}")
-    if loaded["data_key"] != key:
-        raise ValueError("it belongs to other data")
-    if not 0 <= (loaded["correct"] or 0) <= loaded["n"] or min(loaded["n"], loaded["bytes"]) < 1:
-        raise ValueError("its numbers contradict each other")
-    return Row(**loaded)
+    """Return the row in a file; a ValueError says that it is not a valid one for this data."""
+    try:
+        row = Row(**json.loads(path.read_bytes()))
+        valid = (
+            row.data_key == key
+            and all(isinstance(text, str) for text in (row.model, row.cpu, row.reference))
+            and 0 <= (row.correct or 0) <= row.n
+            and min(row.n, row.bytes, row.threads) >= 1
+            and min(row.lesson, row.flips or 0) >= 0
+            and (row.latency_ratio is None or row.latency_ratio > 0)
+        )
+    except TypeError as error:  # of another version, or a text where a number should be
+        raise ValueError("it is not a valid row") from error
+    if not valid:
+        raise ValueError("it belongs to other data, or its numbers contradict each other")
+    return row

@@ -1,32 +1,21 @@
 """The checks behind "Your turn": a nudge, a tick, or a hint that says why.
 
-The checks of a lesson are in its own folder (`qhelpers.lessons.lesson03.exercises`). `check` finds
-them by name with importlib when one is asked for: so this module can stand below the lessons, and
-only `qhelpers.cli` imports them.
+The checks of a lesson are in its own folder (`qhelpers.lessons.lesson03.exercises`). They are found
+by name when one is asked for: so this module can stand below the lessons.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import re
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import numpy as np
-
-__all__ = [
-    "ExerciseError",
-    "Verdict",
-    "check",
-    "exercise",
-    "hint",
-    "right",
-    "unanswered",
-    "verdict",
-]
 
 Expected = type | Literal["callable"]
 _Check = TypeVar("_Check", bound="Callable[..., Verdict]")
@@ -40,14 +29,11 @@ _NAMES: dict[object, str] = {
     np.ndarray: "an array of numbers",
     "callable": "a function",
 }
+_exercises: dict[str, tuple[Callable[..., Verdict], Expected]] = {}
 
 
-class ExerciseError(KeyError):
+class ExerciseError(LookupError):
     """An exercise is unknown, or is checked without what its check needs: the author's mistake."""
-
-    def __str__(self) -> str:
-        """Return the message; a KeyError would put it in quotes."""
-        return str(self.args[0])
 
 
 @dataclass(frozen=True)
@@ -56,15 +42,6 @@ class Verdict:
 
     correct: bool | None
     text: str
-
-
-@dataclass(frozen=True)
-class _Exercise:
-    check: Callable[..., Verdict]
-    expects: Expected
-
-
-_exercises: dict[str, _Exercise] = {}
 
 
 def right(text: str) -> Verdict:
@@ -77,50 +54,53 @@ def hint(text: str) -> Verdict:
     return Verdict(False, text)
 
 
-def unanswered() -> Verdict:
-    """Return the verdict of a cell that is as it was: a function whose body is still `...`."""
-    return Verdict(None, "Your turn: replace the ... and run this cell again.")
-
-
 def exercise(number: str, expects: Expected) -> Callable[[_Check], _Check]:
-    """Register a function as the check of an exercise.
+    """Register a function `(answer, **context) -> Verdict` as the check of an exercise.
 
     Args:
         number: lesson and exercise, such as "03.1".
         expects: int, float, bool, str, list, np.ndarray or "callable": what an answer has to be.
-            The check gets the answer converted to it.
-
-    Returns:
-        A decorator for a function `(answer, **context) -> Verdict`.
-
-    Raises:
-        ValueError: another check has that number, or `expects` is something else.
+            The check gets the answer converted to it; a function that returns None or `...` ends
+            its check with a hint.
     """
-    if expects not in _NAMES:
-        raise ValueError(f"an exercise expects int, float, ... or 'callable'; got {expects!r}.")
 
     def register(function: _Check) -> _Check:
-        old = _exercises.get(number)
-        # The same function again is a module that was reloaded.
-        if old is not None and _origin(old.check) != _origin(function):
-            raise ValueError(f"exercise {number} has a check: {'.'.join(_origin(old.check))}.")
-        _exercises[number] = _Exercise(function, expects)
+        _exercises[number] = function, expects
         return function
 
     return register
 
 
-def check(number: str, answer: object, /, **context: Any) -> None:
-    """Print what is to be said to an answer: a nudge, a tick, or a hint.
+def choice(number: str, answers: Sequence[str], praise: str, *hints: Mapping[str, str]) -> None:
+    """Register an exercise whose answer is a word, or a list with a word for each of some cases.
 
     Args:
         number: lesson and exercise, such as "03.1".
-        answer: whatever the reader's cell holds; `...` is the cell as it was.
-        context: the values of the notebook that the check compares with.
-
-    Raises:
-        ExerciseError: there is no such exercise, or the context is not what its check needs.
+        answers: the right word of each case. Capitals, "-" and "_" for a space do not matter.
+        praise: what is said where all are right.
+        hints: for each case wrong word -> what is said to it; "" stands for all other words.
     """
+    words = sorted({*answers, *(word for case in hints for word in case if word)})
+
+    @exercise(number, str if len(answers) == 1 else list)
+    def check_words(given: str | list[Any]) -> Verdict:
+        chosen = [_plain(word) for word in ([given] if isinstance(given, str) else given)]
+        if len(chosen) != len(answers) or not {*chosen} <= {_plain(word) for word in words}:
+            what = "Choose one" if len(answers) == 1 else f"Make a list of {len(answers)}, each one"
+            return hint(f"{what} of {', '.join(map(repr, words))}.")
+        for word, answer, case in zip(chosen, answers, hints, strict=True):
+            if word != _plain(answer):
+                texts = {_plain(key): text for key, text in case.items()}
+                return hint(texts.get(word) or texts[""])
+        return right(praise)
+
+
+def _plain(word: object) -> str:
+    return " ".join(re.sub("[-_]", " ", str(word).lower()).split())
+
+
+def check(number: str, answer: object, /, **context: Any) -> None:
+    """Print what is to be said to an answer: a nudge, a tick, or a hint; see `verdict`."""
     found = verdict(number, answer, **context)
     mark = {None: "○", True: "✓", False: "✗"}[found.correct]
     print(f"{mark} {number} {found.text}", flush=True)
@@ -131,7 +111,7 @@ def verdict(number: str, answer: object, /, **context: Any) -> Verdict:
 
     Args:
         number: lesson and exercise, such as "03.1".
-        answer: the reader's answer.
+        answer: whatever the reader's cell holds; `...` is the cell as it was.
         context: the values of the notebook that the check compares with.
 
     Returns:
@@ -139,33 +119,49 @@ def verdict(number: str, answer: object, /, **context: Any) -> Verdict:
 
     Raises:
         ExerciseError: there is no such exercise, or the context is not what its check needs.
-        TypeError: the check returned something else than a Verdict.
     """
-    task = _find(number)
+    task, expects = _find(number)
     try:
-        inspect.signature(task.check).bind(answer, **context)
+        inspect.signature(task).bind(answer, **context)
     except TypeError as error:
         raise ExerciseError(f"the check of exercise {number}: {error}.") from None
     if answer is ... or (isinstance(answer, (list, tuple)) and any(a is ... for a in answer)):
-        return unanswered()
+        return Verdict(None, "Your turn: replace the ... and run this cell again.")
     try:
-        converted = _convert(answer, task.expects)
+        converted = _convert(answer, expects)
     except Exception:  # an object's own conversion may raise whatever it likes
-        expected = _NAMES[task.expects]
-        return hint(f"Expected {expected}; got {_shown(answer)} ({type(answer).__name__}).")
+        converted = None
+    if converted is None:
+        return hint(f"Expected {_NAMES[expects]}; got {_shown(answer)} ({type(answer).__name__}).")
     try:
-        found = task.check(converted, **context)
+        return task(_returning(converted) if expects == "callable" else converted, **context)
+    except _NothingReturnedError:
+        return hint("Your function returns nothing yet: add return.")
     # SystemExit: an answer that calls exit() must not end the notebook.
     except (Exception, SystemExit) as error:
-        who = "Your function" if task.expects == "callable" else "The check of your answer"
+        who = "Your function" if expects == "callable" else "The check of your answer"
         message = str(error)
         return hint(f"{who} raised {type(error).__name__}{': ' if message else ''}{message}")
-    if not isinstance(found, Verdict):
-        raise TypeError(f"the check of exercise {number} returned {found!r}, not a Verdict.")
-    return found
 
 
-def _find(number: str) -> _Exercise:
+class _NothingReturnedError(Exception):
+    pass
+
+
+def _returning(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a reader's function so that it returns something or raises."""
+
+    @functools.wraps(function)
+    def called(*arguments: Any, **options: Any) -> Any:
+        result = function(*arguments, **options)
+        if result is None or result is ...:
+            raise _NothingReturnedError
+        return result
+
+    return called
+
+
+def _find(number: str) -> tuple[Callable[..., Verdict], Expected]:
     """Return an exercise, importing its lesson's checks on demand."""
     if number not in _exercises and re.fullmatch(r"\d\d\.\w+", number):
         module = f"qhelpers.lessons.lesson{number[:2]}.exercises"
@@ -180,34 +176,24 @@ def _find(number: str) -> _Exercise:
 
 
 def _convert(answer: Any, expects: Expected) -> Any:
-    """Return `answer` as the type that is expected, or raise TypeError or ValueError."""
+    """Return `answer` as the type that is expected, or None where it is none such."""
     if expects == "callable":
-        return _if(callable(answer), answer)
+        return answer if callable(answer) else None
     if expects is np.ndarray:
-        if isinstance(answer, (str, bytes, dict, set)) or np.ndim(answer) == 0:
-            raise TypeError
         array = np.asarray(answer)
-        return _if(array.dtype.kind in "biuf", array)
+        return array if array.ndim and array.dtype.kind in "biuf" else None
     if isinstance(answer, np.ndarray):
         answer = answer.item() if answer.ndim == 0 else answer.tolist()
-    truth = isinstance(answer, (bool, np.bool_))
-    if expects is bool:
-        return bool(_if(truth, answer))
-    if expects is int:
-        return int(_if(isinstance(answer, (int, np.integer)) and not truth, answer))
-    if expects is float:
-        number = isinstance(answer, (int, float, np.integer, np.floating))
-        return float(_if(number and not truth, answer))
-    if expects is str:
-        return str(_if(isinstance(answer, str), answer))
-    return list(_if(isinstance(answer, (list, tuple)), answer))
-
-
-def _if(fits: bool, answer: Any) -> Any:
-    """Return `answer` if it fits, or raise TypeError."""
-    if not fits:
-        raise TypeError
-    return answer
+    if isinstance(answer, (bool, np.bool_)):
+        return bool(answer) if expects is bool else None
+    kinds: dict[Any, tuple[type, ...]] = {
+        bool: (),
+        int: (int, np.integer),
+        float: (int, float, np.integer, np.floating),
+        str: (str,),
+        list: (list, tuple),
+    }
+    return expects(answer) if isinstance(answer, kinds[expects]) else None
 
 
 def _shown(answer: object) -> str:
@@ -217,8 +203,3 @@ def _shown(answer: object) -> str:
     except Exception:
         return "something that cannot be shown"
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _origin(function: Callable[..., Any]) -> tuple[str, str]:
-    """Return where a function is defined: its module and its name there."""
-    return function.__module__, function.__qualname__

@@ -26,8 +26,6 @@ STAGES: Mapping[str, str] = {
 
 _LEFT = {"weights": 0.0, "stored": 2.55, "sum": 4.75, "rescaled": 6.65, "result": 8.35}
 _WIDTH = {"weights": 2.2, "stored": 1.85, "sum": 1.55, "rescaled": 1.35, "result": 1.25}
-_TOP, _BOTTOM = 1.0, 0.0
-_PLAIN = "#F4F4F4"
 
 
 def draw(
@@ -54,20 +52,9 @@ def draw(
         active: the stage or the stages that the lesson changes; drawn in `color`.
         title: the message of the drawing.
         color: of the active stages: that of the lesson's variant in `style.COLORS`.
-
-    Raises:
-        ValueError: an unknown stage, or another number of stored weights than of weights.
     """
     real = np.asarray(weights, np.float64)
     chosen = {active} if isinstance(active, str) else set(active)
-    unknown = (chosen | set(types)) - set(STAGES)
-    if unknown:
-        raise ValueError(f"stages are {', '.join(STAGES)}; got {sorted(unknown)[0]!r}.")
-    if real.ndim != 1 or not 3 <= len(real) <= 5 or len(stored) != len(real):
-        raise ValueError(
-            "weights must be [n], n from 3 to 5, with as many stored ones; "
-            f"got shape {list(real.shape)} and {len(stored)} stored."
-        )
     _, axes = new(title=title, height=2.2)
     axes.set(xlim=(-0.1, 9.7), ylim=(-0.5, 1.4))
     axes.axis("off")
@@ -87,12 +74,12 @@ def draw(
 def _stage(axes: Any, stage: str, caption: str, kind: str, color: str | None) -> None:
     """Draw a stage's box with its caption above, its type below, and the arrow that leads to it."""
     left, width = _LEFT[stage], _WIDTH[stage]
-    face = color or _PLAIN
-    if stage == "weights" and color:
-        face = "white"  # the number line stays readable: only the frame takes the colour
+    # The number line stays readable: only its frame takes the colour.
+    face = "white" if stage == "weights" and color else color or "#F4F4F4"
     box = FancyBboxPatch(
-        (left + 0.04, _BOTTOM + 0.04),
-        *(width - 0.08, _TOP - _BOTTOM - 0.08),
+        (left + 0.04, 0.04),
+        width - 0.08,
+        0.92,
         boxstyle="round,pad=0.04,rounding_size=0.08",
         facecolor=face,
         edgecolor=color or COLORS["muted"],
@@ -121,5 +108,5 @@ def _number_line(axes: Any, real: Any) -> None:
     axes.plot([place(0)] * 2, [0.42, 0.58], color=COLORS["muted"], linewidth=1)
     axes.text(place(0), 0.3, "0", ha="center", va="center", fontsize=8, color=COLORS["muted"])
     axes.plot([place(v) for v in real], [0.5] * len(real), "o", color=COLORS["float32"], ms=5)
-    for value, height in ((float(real.min()), 0.7), (float(real.max()), 0.7)):
-        axes.text(place(value), height, f"{value:.3f}", ha="center", va="center", fontsize=8)
+    for value in (real.min(), real.max()):
+        axes.text(place(value), 0.7, f"{value:.3f}", ha="center", va="center", fontsize=8)

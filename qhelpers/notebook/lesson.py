@@ -87,26 +87,23 @@ def start(name: str, frameworks: Iterable[str] = ()) -> None:
     Args:
         name: the lesson, such as "03_full_integer".
         frameworks: import names, of "tensorflow", "ai_edge_litert", "torch", "torchvision",
-            "torchao".
+            "torchao"; any other is a KeyError.
 
     Raises:
-        ValueError: `name` does not begin with two digits, or a framework is not one of these.
+        ValueError: `name` does not begin with two digits.
         ImportError: a framework is not installed; says how to install it.
         PermissionError: the folder for generated files cannot be made.
     """
     if not re.fullmatch(r"\d\d(_\w+)?", name):
         raise ValueError(f"a lesson's name is like '03_full_integer'; got {name!r}.")
-    wanted = (frameworks,) if isinstance(frameworks, str) else tuple(frameworks)
-    unknown = [framework for framework in wanted if framework not in _EXTRAS]
-    if unknown:
-        raise ValueError(f"frameworks are of {', '.join(_EXTRAS)}; got {unknown[0]!r}.")
+    wanted = {framework: _EXTRAS[framework] for framework in frameworks}
     home = paths.home()
-    if progress.in_kernel():
+    if progress.kernel() is not None:
         _send_native_stderr_to_log(name, home)
-    _quiet_before_import(wanted)
-    for framework in wanted:
-        paths.require(framework, _EXTRAS[framework])
-    _quiet_and_seed_after_import(wanted)
+    _quiet_before_import("tensorflow" in wanted)
+    for framework, extra in wanted.items():
+        paths.require(framework, extra)
+    _quiet_and_seed_after_import()
 
     from qhelpers.notebook import style
 
@@ -136,29 +133,28 @@ def _send_native_stderr_to_log(name: str, home: Path) -> None:
         os.close(log)
 
 
-def _quiet_before_import(frameworks: tuple[str, ...]) -> None:
+def _quiet_before_import(tensorflow: bool) -> None:
     """Set what the frameworks read while they are imported."""
     for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
         warnings.filterwarnings("ignore", category=category, module=_THIRD_PARTY)
     for message in _KNOWN_MESSAGES:
         for kind in (DeprecationWarning, FutureWarning, UserWarning):
             warnings.filterwarnings("ignore", message=message, category=kind)
-    # Importing torchao logs a warning about its own classes.
-    logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)
-    # Compiling for the CPU logs that there is no GPU.
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-    if "tensorflow" in frameworks:
+    # Importing torchao logs a warning about its own classes; compiling, that there is no GPU.
+    for name in ("torch.utils._pytree", "torch.utils.cpp_extension"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    if tensorflow:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
         # The course needs no GPU, and its figures are to be the same with one and without.
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 
-def _quiet_and_seed_after_import(frameworks: tuple[str, ...]) -> None:
+def _quiet_and_seed_after_import() -> None:
     """Quiet what can only be reached once it is imported, and seed the random generators."""
     random.seed(_SEED)
     # The legacy generator too: it is the one that other libraries draw from.
     np.random.seed(_SEED)  # noqa: NPY002
-    if "tensorflow" in frameworks:
+    if "tensorflow" in sys.modules:
         import keras
         import tensorflow as tf
         from absl import logging as absl_logging
@@ -168,7 +164,7 @@ def _quiet_and_seed_after_import(frameworks: tuple[str, ...]) -> None:
         # Else exporting a model prints its signature, with addresses that differ in every run.
         keras.config.disable_interactive_logging()
         keras.utils.set_random_seed(_SEED)
-    if "torch" in frameworks or "torchvision" in frameworks or "torchao" in frameworks:
+    if "torch" in sys.modules:
         import torch
 
         torch.manual_seed(_SEED)

@@ -6,7 +6,8 @@ import html
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from qhelpers import progress
@@ -14,68 +15,52 @@ from qhelpers import progress
 _SECONDS_BETWEEN_UPDATES = 0.1
 
 
-class TerminalBar:
-    """A tqdm bar on stderr that is wiped at the end."""
+@contextmanager
+def terminal_bar(total: float, label: str) -> Iterator[progress.Advance]:
+    """Show a tqdm bar on stderr that is wiped at the end."""
+    from tqdm import tqdm
 
-    def __init__(self, total: float, label: str) -> None:
-        from tqdm import tqdm
+    layout = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
+    with tqdm(total=total, desc=label, leave=False, file=sys.stderr, bar_format=layout) as bar:
 
-        layout = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
-        self.bar = tqdm(total=total, desc=label, leave=False, file=sys.stderr, bar_format=layout)
+        def advance(step: float = 1, text: str = "") -> None:
+            if text:
+                bar.set_postfix_str(text, refresh=False)
+            bar.update(step)
 
-    def advance(self, step: float = 1, text: str = "") -> None:
-        """Move the bar on."""
-        if text:
-            self.bar.set_postfix_str(text, refresh=False)
-        self.bar.update(step)
-
-    def close(self) -> None:
-        """Wipe the bar."""
-        self.bar.close()
+        yield advance
 
 
-class NotebookBar:
-    """One HTML bar below the cell, updated in place, and empty at the end.
+@contextmanager
+def notebook_bar(total: float, label: str) -> Iterator[progress.Advance]:
+    """Show an HTML bar below the cell, updated in place, and empty at the end.
 
     What the cell has printed or drawn stays: the bar touches its own output alone.
     """
+    from IPython import display
 
-    def __init__(self, total: float, label: str) -> None:
-        self.total, self.label = total, label
-        self.done: float = 0
-        self.text = ""
-        self.handle: Any = None
-        self.drawn = 0.0
-        self.draw()
+    done, drawn, said = 0.0, time.monotonic(), ""
 
-    def draw(self) -> None:
-        """Show the bar as it stands now."""
-        share = min(self.done / self.total, 1.0) if self.total > 0 else 1.0
-        words = " · ".join(part for part in (self.label, f"{share:.0%}", self.text) if part)
+    def shown() -> dict[str, str]:
+        share = min(done / total, 1.0) if total > 0 else 1.0
+        words = " · ".join(part for part in (label, f"{share:.0%}", said) if part)
         bar = f'<progress value="{share:.4f}" max="1" style="width: 50%"></progress>'
-        self._show({"text/html": f"{bar} {html.escape(words)}", "text/plain": words})
-        self.drawn = time.monotonic()
+        return {"text/html": f"{bar} {html.escape(words)}", "text/plain": words}
 
-    def advance(self, step: float = 1, text: str = "") -> None:
-        """Move the bar on, and redraw it if the last time was long enough ago."""
-        self.done += step
-        self.text = text or self.text
-        if time.monotonic() - self.drawn >= _SECONDS_BETWEEN_UPDATES:
-            self.draw()
+    def advance(step: float = 1, text: str = "") -> None:
+        nonlocal done, drawn, said
+        done, said = done + step, text or said
+        if time.monotonic() - drawn >= _SECONDS_BETWEEN_UPDATES:
+            place.update(shown(), raw=True)
+            drawn = time.monotonic()
 
-    def close(self) -> None:
-        """Empty the bar. Jupyter cannot take one output of a cell away, only all of them."""
-        self._show({"text/plain": ""})
-
-    def _show(self, data: dict[str, str]) -> None:
-        """Put `data` into the bar's own place in the cell's output."""
-        from IPython import display
-
-        if self.handle is None:
-            show: Any = display.display  # without types
-            self.handle = show(data, raw=True, display_id=True)
-        else:
-            self.handle.update(data, raw=True)
+    show: Any = display.display  # without types
+    place = show(shown(), raw=True, display_id=True)
+    try:
+        yield advance
+    finally:
+        # Jupyter cannot take one output of a cell away, only all of them.
+        place.update({"text/plain": ""}, raw=True)
 
 
 def install() -> None:
@@ -83,17 +68,15 @@ def install() -> None:
     progress.install(_fitting_bar())
 
 
-def in_kernel() -> bool:
-    """Say whether this code runs in a Jupyter kernel."""
+def kernel() -> Any:
+    """Return the Jupyter kernel that this code runs in, or None."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
-    return getattr(shell, "kernel", None) is not None
+    return getattr(shell, "kernel", None)
 
 
-def _fitting_bar() -> Callable[[float, str], progress.Bar] | None:
-    """Choose the bar for a kernel, for a terminal, or none."""
-    if in_kernel():
+def _fitting_bar() -> progress.Bar | None:
+    if kernel() is not None:
         # pytest compares every output of a cell, an empty one too.
-        return None if "PYTEST_VERSION" in os.environ else NotebookBar
-    stream = sys.stderr
-    return TerminalBar if stream is not None and stream.isatty() else None
+        return None if "PYTEST_VERSION" in os.environ else notebook_bar
+    return terminal_bar if sys.stderr is not None and sys.stderr.isatty() else None

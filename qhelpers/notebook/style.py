@@ -22,7 +22,6 @@ COLORS: dict[str, str] = {
     "int8": "#D55E00",
     "float16": "#009E73",
     "int16x8": "#0072B2",
-    "pytorch": "#CC79A7",
     "pytorch_float": "#5A5A5A",
     "pytorch_static": "#CC79A7",
     "pytorch_dynamic": "#E69F00",
@@ -45,7 +44,6 @@ LABELS: dict[str, str] = {
     "int8": "full integer (int8)",
     "float16": "float16",
     "int16x8": "16x8",
-    "pytorch": "PyTorch",
     "pytorch_float": "PyTorch float32",
     "pytorch_static": "PyTorch static int8",
     "pytorch_dynamic": "PyTorch dynamic int8",
@@ -109,16 +107,15 @@ def new(
         title: the figure's message; long ones are wrapped.
         height: height of the whole figure in inches.
         width: width of the whole figure in inches.
-        kw: further arguments of `plt.subplots`, such as `sharey=True` or `figsize`.
+        kw: further arguments of `plt.subplots`, such as `sharey=True`.
 
     Returns:
         The figure, and what `plt.subplots` returns: one Axes, or an array of them.
     """
-    kw.setdefault("figsize", (width, height))
-    figure, axes = plt.subplots(rows, cols, layout="constrained", **kw)
+    figure, axes = plt.subplots(rows, cols, layout="constrained", figsize=(width, height), **kw)
     if title:
         # A bold letter of 12 points is about 0.1 inches wide.
-        lines = textwrap.fill(title, max(20, int(kw["figsize"][0] * 10)))
+        lines = textwrap.fill(title, int(width * 10))
         figure.suptitle(lines, x=0.01, ha="left", fontweight="bold", fontsize=12)
     return figure, axes
 
@@ -129,66 +126,41 @@ def finish() -> None:
         plt.show()
 
 
-def image(axes: Any, pixels: Any, title: str = "", **kw: Any) -> Any:
-    """Draw the picture of a digit, without ticks.
+def image(axes: Any, pixels: Any, title: str = "", vmin: float = 0, vmax: float = 1) -> None:
+    """Draw a picture in gray, from black for `vmin` to white for `vmax`, without ticks.
 
     Args:
         axes: where to draw.
-        pixels: [height, width]; uint8 is drawn from 0 to 255, floats in [0, 1] from 0 to 1,
-            anything else from its minimum to its maximum.
+        pixels: [height, width].
         title: text above the picture.
-        kw: further arguments of `imshow`, such as `cmap`, `vmin`, `vmax`.
-
-    Returns:
-        The matplotlib image.
+        vmin: what is black.
+        vmax: what is white.
     """
-    values = np.asarray(pixels)
-    if values.dtype == np.uint8:
-        limits = (0.0, 255.0)
-    elif values.dtype.kind == "f" and values.min() >= 0 and values.max() <= 1:
-        limits = (0.0, 1.0)
-    else:
-        limits = (float(values.min()), float(values.max()))
-    kw = {"cmap": "gray", "vmin": limits[0], "vmax": limits[1], "interpolation": "nearest"} | kw
-    drawn = axes.imshow(values, **kw)
+    axes.imshow(pixels, cmap="gray", vmin=vmin, vmax=vmax)
     _without_ticks(axes)
-    if title:
-        axes.set_title(title, loc="center")
-    return drawn
+    axes.set_title(title, loc="center")
 
 
-def annotated(axes: Any, matrix: Any, fmt: str = ".2f", **kw: Any) -> Any:
-    """Draw a matrix as a heat map with its numbers in the cells.
+def annotated(axes: Any, matrix: Any, fmt: str, **kw: Any) -> Any:
+    """Draw a matrix [rows, columns] as a heat map with its numbers in the cells; return the image.
+
+    Values of both signs get a diverging map around zero, the others one that grows darker.
 
     Args:
         axes: where to draw.
         matrix: [rows, columns], numbers.
         fmt: format of the numbers, such as ".2f" or "d".
-        kw: further arguments of `imshow`. Values of both signs get a diverging map around zero,
-            the others one that grows darker with the value.
-
-    Returns:
-        The matplotlib image.
+        kw: further arguments of `imshow`.
     """
     values = np.asarray(matrix)
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    if low < 0 < high:
-        reach = max(-low, high)
-        kw = {"cmap": "PuOr", "vmin": -reach, "vmax": reach} | kw
-    else:
-        kw = {"cmap": "Blues"} | kw
-    drawn = axes.imshow(values.astype(np.float64), **kw)
+    reach = float(np.abs(values).max())
+    signed = values.min() < 0 < values.max()
+    colors = {"cmap": "PuOr", "vmin": -reach, "vmax": reach} if signed else {"cmap": "Blues"}
+    drawn = axes.imshow(values.astype(np.float64), **(colors | kw))
+    middle = {"ha": "center", "va": "center", "fontsize": 9}
     for (row, column), value in np.ndenumerate(values):
-        background = drawn.cmap(drawn.norm(float(value)))
-        axes.text(
-            column,
-            row,
-            format(value.item(), fmt),
-            ha="center",
-            va="center",
-            fontsize=9,
-            color="black" if _luminance(background) > 0.179 else "white",
-        )
+        ink = _ink(drawn.cmap(drawn.norm(float(value))))
+        axes.text(column, row, format(value.item(), fmt), color=ink, **middle)
     _without_ticks(axes)
     return drawn
 
@@ -202,21 +174,16 @@ def bits(axes: Any, groups: Sequence[Sequence[str]], row: int = 0, name: str = "
             Without a colour it is that of `COLORS[label]`, else grey.
         row: which row, from the top: a second number below the first is row 1.
         name: text at the left of the row.
-
-    Raises:
-        ValueError: the bits of a group are something else than zeros and ones.
     """
     left, top = 0, -2.2 * row
     for label, digits, *given in groups:
-        if not digits or set(digits) - set("01"):
-            raise ValueError(f"bits are a text of zeros and ones; got {digits!r} for {label!r}.")
         color = given[0] if given else COLORS.get(label, COLORS["grid"])
         for offset, digit in enumerate(digits):
             x = left + offset
             box = Rectangle((x, top), 1, 1, facecolor=color, edgecolor="white", linewidth=1.5)
             axes.add_patch(box)
-            shade = "black" if _luminance(to_rgb(color)) > 0.179 else "white"
-            axes.text(x + 0.5, top + 0.5, digit, ha="center", va="center", color=shade)
+            ink = _ink(to_rgb(color))
+            axes.text(x + 0.5, top + 0.5, digit, ha="center", va="center", color=ink)
         axes.text(left + len(digits) / 2, top - 0.15, label, ha="center", va="top", fontsize=9)
         left += len(digits)
     if name:
@@ -236,8 +203,8 @@ def _without_ticks(axes: Any) -> None:
         spine.set(visible=True, color=COLORS["muted"], linewidth=0.8)
 
 
-def _luminance(color: Sequence[float]) -> float:
-    """Return the relative luminance of an sRGB colour (WCAG 2.1): above 0.179 black reads best."""
-    channels = np.asarray(color[:3], dtype=np.float64)
+def _ink(background: Sequence[float]) -> str:
+    """Return black or white, whichever is easier to read on an sRGB colour (WCAG 2.1)."""
+    channels = np.asarray(background[:3], dtype=np.float64)
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return float(linear @ (0.2126, 0.7152, 0.0722))
+    return "black" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "white"

@@ -23,17 +23,15 @@ _PREFERRED = ("x86", "qnnpack", "onednn", "fbgemm")
 
 @dataclass(frozen=True)
 class Layer:
-    """One quantized linear layer, with ReLU or without.
+    """One quantized linear layer: from uint8 inputs to uint8 outputs.
 
     Attributes:
         weight: int8 [outputs, inputs].
         weight_scale: float64, a number or [outputs] (per channel).
         weight_zero_point: int64, likewise.
         bias: float32 [outputs]; zeros where the layer has none.
-        input_scale: of the layer's uint8 inputs.
-        input_zero_point: likewise.
-        scale: of its uint8 outputs.
-        zero_point: likewise.
+        input_scale: of the inputs, and `input_zero_point`.
+        scale: of the outputs, and `zero_point`.
         relu: whether ReLU is fused.
     """
 
@@ -52,25 +50,22 @@ def supported() -> list[str]:
     """Return the names of the engines that this machine has, the one to prefer first."""
     import torch
 
-    found = torch.backends.quantized.supported_engines
-    return [name for name in _PREFERRED if name in found]
+    return [name for name in _PREFERRED if name in torch.backends.quantized.supported_engines]
 
 
 def choose() -> str:
-    """Choose the engine that the course prefers on this machine, until another is chosen.
-
-    Returns:
-        Its name, which `get_default_qconfig` takes too.
+    """Choose the engine that the course prefers on this machine; return its name.
 
     Raises:
         RuntimeError: this build of PyTorch has none.
     """
     import torch
 
-    if not supported():
+    found = supported()
+    if not found:
         raise RuntimeError("this build of PyTorch has no engine for 8-bit layers.")
-    torch.backends.quantized.engine = supported()[0]
-    return supported()[0]
+    torch.backends.quantized.engine = found[0]
+    return found[0]
 
 
 @contextlib.contextmanager
@@ -87,13 +82,7 @@ def using(engine: str) -> Iterator[None]:
 
 
 def read(network: nn.Module) -> dict[str, Layer]:
-    """Read the linear layers of a converted network.
-
-    Args:
-        network: a chain; its linear layers in the order in which they run.
-
-    Returns:
-        name -> layer, in that order.
+    """Read the linear layers of a converted network that is a chain: name -> layer, in order.
 
     Raises:
         ValueError: a layer of another kind, or not one place where the input is quantized.
@@ -120,17 +109,15 @@ def read(network: nn.Module) -> dict[str, Layer]:
 
 
 def _layer(child: Any, input_scale: float, input_zero_point: int, relu: bool) -> Layer:
-    """Read one layer."""
     weight, bias = child.weight(), child.bias()
     if "channel" in str(weight.qscheme()):
         scales, zero_points = weight.q_per_channel_scales(), weight.q_per_channel_zero_points()
-        scales, zero_points = scales.numpy(), zero_points.numpy()
     else:
-        scales, zero_points = np.asarray(weight.q_scale()), np.asarray(weight.q_zero_point())
+        scales, zero_points = weight.q_scale(), weight.q_zero_point()
     return Layer(
         weight.int_repr().numpy(),
-        scales.astype(np.float64),
-        zero_points.astype(np.int64),
+        np.asarray(scales, np.float64),
+        np.asarray(zero_points, np.int64),
         np.zeros(len(weight), np.float32) if bias is None else bias.detach().numpy(),
         input_scale,
         input_zero_point,
@@ -141,16 +128,7 @@ def _layer(child: Any, input_scale: float, input_zero_point: int, relu: bool) ->
 
 
 def run(inputs: NDArray[np.uint8], layer: Layer, engine: str) -> NDArray[np.uint8]:
-    """Run a layer through one of PyTorch's engines.
-
-    Args:
-        inputs: uint8 [n, inputs].
-        layer: the layer.
-        engine: one that this machine has.
-
-    Returns:
-        uint8 [n, outputs].
-    """
+    """Run a layer through one of this machine's engines: uint8 [n, inputs] to [n, outputs]."""
     import torch
 
     weight = torch.from_numpy(layer.weight)

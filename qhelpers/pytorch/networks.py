@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-SEED = 0
-
 
 def mlp(stubs: bool = False) -> nn.Module:
     """Build the network 784-128-10; the same weights each time, whatever ran before.
@@ -24,9 +22,6 @@ def mlp(stubs: bool = False) -> nn.Module:
 
     Returns:
         A module with `fc1`, `relu` and `fc2`, from float32 [n, 784] to logits float32 [n, 10].
-
-    Raises:
-        ImportError: PyTorch is not installed.
     """
     return _build("Mlp", stubs=stubs)
 
@@ -45,9 +40,6 @@ def cnn(batch_norm: bool = True, residual: bool = False, stubs: bool = False) ->
     Returns:
         A module with `conv`, `bn`, `relu`, `pool` and `fc`, from float32 [n, 784] to logits
         float32 [n, 10]; 20,410 parameters without batch normalization and residual.
-
-    Raises:
-        ImportError: PyTorch is not installed.
     """
     return _build("Cnn", batch_norm=batch_norm, residual=residual, stubs=stubs)
 
@@ -58,7 +50,7 @@ def _build(name: str, **options: bool) -> nn.Module:
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
+        torch.manual_seed(0)
         return _classes()[name](**options)
 
 

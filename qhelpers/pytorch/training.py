@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import math
-import pickle
-import time
 import zipfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
 MEAN, STD = 0.1307, 0.3081  # of MNIST's training pixels, as everybody normalizes them
 MLP_RATE, CNN_RATE = 0.01, 4e-3
-SEED = 0
 
 
 def to_tensor(images: NDArray[np.uint8]) -> torch.Tensor:
@@ -60,55 +57,38 @@ def fit(
     rate: float,
     *,
     batch: int = 64,
-    seed: int = SEED,
-    momentum: float | None = None,
-    falling: bool = True,
+    seed: int = 0,
+    sgd: bool = False,
     each_step: Callable[[int], Any] | None = None,
 ) -> list[float]:
-    """Train for a number of steps: cross-entropy on shuffled batches.
+    """Train for a number of steps: Adam, cross-entropy on shuffled batches, a falling rate.
 
-    It computes on one thread, so that one machine gives the same weights each time. Whether the
-    network is in training mode is left to the caller: the modes are part of what lessons teach.
+    It computes on one thread, so that one machine gives the same weights each time. The network
+    stays in its mode, training or eval: the modes are part of what lessons teach.
 
     Args:
         net: from float32 [n, 784] to logits [n, classes]; trained in place.
         images: uint8 [n, 28, 28], normalized a batch at a time.
         labels: [n], whole numbers.
         steps: how many batches; the images are shuffled anew whenever they are used up.
-        rate: the learning rate, of the first step if it falls.
-        batch: how many images a step takes, at most n; the last one of a shuffle takes the rest.
+        rate: the learning rate of the first step; it falls along a line, to zero behind the last.
+        batch: how many images a step takes; the last one of a shuffle takes the rest.
         seed: of the order of the images.
-        momentum: None for Adam; a number for stochastic gradient descent with it.
-        falling: whether the rate falls along a line, to zero behind the last step.
+        sgd: plain stochastic gradient descent in place of Adam, and a rate that does not fall.
         each_step: called with 0, 1, ... after each step, to freeze, record or show something.
 
     Returns:
         The loss of each step.
-
-    Raises:
-        ValueError: `steps`, `rate` or `batch` is out of range, or images and labels do not fit.
     """
     import torch
 
-    count = len(images)
-    if not 1 <= batch <= count or steps < 1 or not rate > 0:
-        raise ValueError(
-            f"fit needs steps >= 1, rate > 0 and a batch of 1 to {count} (the number of images); "
-            f"got steps={steps}, rate={rate}, batch={batch}."
-        )
-    if len(labels) != count:
-        raise ValueError(f"each image needs a label; got {count} images and {len(labels)} labels.")
     parameters = [p for p in net.parameters() if p.requires_grad]
-    optimizer: Any = (
-        torch.optim.Adam(parameters, lr=rate)
-        if momentum is None
-        else torch.optim.SGD(parameters, lr=rate, momentum=momentum)
-    )
+    optimizer = (torch.optim.SGD if sgd else torch.optim.Adam)(parameters, lr=rate)
     losses: list[float] = []
     with one_thread():
-        for step, chosen in zip(range(steps), _batches(count, batch, seed), strict=False):
-            for group in optimizer.param_groups:
-                group["lr"] = rate * (1 - step / steps) if falling else rate
+        for step, chosen in zip(range(steps), _batches(len(images), batch, seed), strict=False):
+            if not sgd:
+                optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
             expected = torch.from_numpy(labels[chosen]).long()
             loss: Any = torch.nn.functional.cross_entropy(net(to_tensor(images[chosen])), expected)
             optimizer.zero_grad()
@@ -124,12 +104,12 @@ def mlp_schedule(count: int) -> tuple[int, int]:
     """Return the steps and the batch size for `count` training images.
 
     Two epochs in batches of 64, as tutorials train it; with fewer than 10,000 images batches of 16,
-    and about as many steps as two epochs of MNIST have.
+    and about as many steps as two epochs of MNIST have, 1,876, in whole epochs.
     """
     if count >= 10_000:
         return 2 * math.ceil(count / 64), 64
     an_epoch = math.ceil(count / 16)
-    return round(2 * math.ceil(60_000 / 64) / an_epoch) * an_epoch, 16
+    return round(1876 / an_epoch) * an_epoch, 16
 
 
 def cnn_schedule(count: int) -> tuple[int, int]:
@@ -137,35 +117,18 @@ def cnn_schedule(count: int) -> tuple[int, int]:
     return (1000, 64) if count >= 10_000 else (600, 32)
 
 
-def trained_mlp(digits: Digits, show: bool = True) -> nn.Module:
-    """Return `networks.mlp()` trained on `digits`, from the cache if it is there.
-
-    Args:
-        digits: the images.
-        show: draw a progress bar while it trains.
-
-    Returns:
-        The network without stubs, in eval mode.
-    """
+def trained_mlp(digits: Digits) -> nn.Module:
+    """Return `networks.mlp()`, in eval mode, trained on `digits` or from the cache."""
     steps, batch = mlp_schedule(len(digits.train_images))
-    sgd: dict[str, Any] = {"momentum": 0, "falling": False}
-    return _trained("mlp", networks.mlp(), digits, steps, batch, MLP_RATE, sgd, show)
+    return _trained("mlp", networks.mlp, digits, steps, MLP_RATE, batch=batch, sgd=True)
 
 
-def trained_cnn(digits: Digits, residual: bool = False, show: bool = True) -> nn.Module:
-    """Return `networks.cnn()`, with batch normalization, trained on `digits` or from the cache.
-
-    Args:
-        digits: the images.
-        residual: see `networks.cnn`.
-        show: draw a progress bar while it trains.
-
-    Returns:
-        The network without stubs, in eval mode.
-    """
+def trained_cnn(digits: Digits, residual: bool = False) -> nn.Module:
+    """Return `networks.cnn(residual=residual)`, in eval mode, trained or from the cache."""
     steps, batch = cnn_schedule(len(digits.train_images))
-    net, name = networks.cnn(residual=residual), "residual_cnn" if residual else "cnn"
-    return _trained(name, net, digits, steps, batch, CNN_RATE, {}, show)
+    build = functools.partial(networks.cnn, residual=residual)
+    name = "residual_cnn" if residual else "cnn"
+    return _trained(name, build, digits, steps, CNN_RATE, batch=batch)
 
 
 def logits(net: Any, images: NDArray[np.uint8], batch: int = 100) -> NDArray[np.float32]:
@@ -177,16 +140,14 @@ def logits(net: Any, images: NDArray[np.uint8], batch: int = 100) -> NDArray[np.
         batch: how many images at a time.
 
     Returns:
-        float32 [n, classes]; [0, 10] without images.
+        float32 [n, classes].
     """
     import torch
 
     with torch.no_grad():
-        parts = [
-            net(to_tensor(images[start : start + batch])).numpy()
-            for start in range(0, len(images), batch)
-        ]
-    return np.concatenate(parts) if parts else np.zeros((0, 10), np.float32)
+        starts = range(0, len(images), batch)
+        parts = [net(to_tensor(images[start : start + batch])).numpy() for start in starts]
+    return np.concatenate(parts)
 
 
 def saved(net: nn.Module) -> bytes:
@@ -202,8 +163,8 @@ def saved(net: nn.Module) -> bytes:
 def one_thread() -> Iterator[None]:
     """Compute on one thread for a while.
 
-    On small batches several threads mostly wait for each other, for minutes where other programs
-    keep the cores busy. And one thread gives the same weights whatever the number of cores.
+    On small batches several threads mostly wait for each other. And one thread gives the same
+    weights whatever the number of cores.
     """
     import torch
 
@@ -228,56 +189,38 @@ def _batches(count: int, batch: int, seed: int) -> Iterator[NDArray[np.int64]]:
 
 def _trained(
     name: str,
-    net: nn.Module,
+    build: Callable[[], nn.Module],
     digits: Digits,
     steps: int,
-    batch: int,
     rate: float,
-    options: dict[str, Any],
-    show: bool,
+    **options: Any,
 ) -> nn.Module:
-    """Give a network the weights of its cached file, or train it and write that file."""
-    key = f"{digits.key}-{paths.versions('torch')}-{steps}x{batch}"
+    """Return a network with the weights of its cached file, or train it and write that file."""
+    key = f"{digits.key}-{paths.versions('torch')}-{steps}x{options['batch']}"
     path = paths.home() / "models" / f"torch_{name}-{key}.pt"
-    if not _restored(net, path):
-        net.train()
-        what = f"Training the PyTorch {name.replace('_', ' ').replace('nn', 'NN').upper()}"
-        with progress(steps, what, show=show) as advance:
-            options |= {"batch": batch, "each_step": lambda _: advance(1)}
-            fit(net, digits.train_images, digits.train_labels, steps, rate, **options)
-        paths.keep(path, saved(net))
+    content = paths.read_if_there(path)
+    if content is not None:
+        try:
+            return _restored(build(), content).eval()
+        except Exception:  # whatever a damaged file makes PyTorch raise
+            print(f"The cached network {path.name} is damaged: training it again.")
+    net = build().train()
+    what = f"Training the PyTorch {name.replace('_', ' ').replace('nn', 'NN').upper()}"
+    with progress(steps, what) as advance:
+        options["each_step"] = lambda _: advance()
+        fit(net, digits.train_images, digits.train_labels, steps, rate, **options)
+    paths.keep(path, saved(net))
     return net.eval()
 
 
-def _restored(net: nn.Module, path: Path) -> bool:
-    """Give a network the weights of a cached file; say whether that was there and whole."""
+def _restored(net: nn.Module, content: bytes) -> nn.Module:
+    """Give a network the weights of a file; raise whatever fits where they are not its own."""
     import torch
 
-    if not path.exists():
-        return False
-    try:
-        with zipfile.ZipFile(path) as archive:  # PyTorch itself does not look at the checksums
-            whole = archive.testzip() is None
-        state: Any = torch.load(path, weights_only=True) if whole else None
-        if isinstance(state, dict) and _fits(state, net.state_dict()):
-            net.load_state_dict(state)
-            return True
-    except (OSError, RuntimeError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError):
-        pass
-    print(f"The cached network {path.name} is damaged: training it again.")
-    if path.is_dir():  # no file can be written over a folder; what is in it is not ours to delete
-        with contextlib.suppress(OSError):
-            path.rename(path.with_name(f"{path.name}.folder-{time.time_ns()}"))
-    return False
-
-
-def _fits(state: dict[str, Any], own: dict[str, Any]) -> bool:
-    """Tell whether weights are those of such a network: same names and shapes, all finite."""
-    import torch
-
-    return state.keys() == own.keys() and all(
-        isinstance(values := state[name], torch.Tensor)
-        and (values.shape, values.dtype) == (own[name].shape, own[name].dtype)
-        and bool(torch.isfinite(values).all())
-        for name in own
-    )
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if archive.testzip() is not None:  # PyTorch itself does not look at the checksums
+            raise ValueError("a checksum is wrong")
+    net.load_state_dict(torch.load(io.BytesIO(content), weights_only=True))
+    if not all(values.isfinite().all() for values in net.state_dict().values()):
+        raise ValueError("it holds weights that are not numbers")
+    return net

@@ -26,7 +26,7 @@ def convert(
     representative: Array | None = None,
     value_range: tuple[float, float] = (0.0, 1.0),
 ) -> bytes:
-    """Convert a Keras model to the bytes of a .tflite file.
+    """Convert a Keras model to the bytes of a .tflite file, the same for the same arguments.
 
     Args:
         model: a Keras model with one input.
@@ -34,9 +34,6 @@ def convert(
         representative: float32, [n, *the model's input shape], as the model was trained on; int8
             and int16x8 take the ranges of their activations from it, the other recipes ignore it.
         value_range: the smallest and the largest value that it may hold; infinities for any.
-
-    Returns:
-        The file's content; the same bytes for the same arguments.
 
     Raises:
         ConversionError: the recipe cannot hold an operation of the model.
@@ -68,12 +65,10 @@ def convert(
             if not names:
                 raise
             raise _cannot_hold(names, recipe) from error
-    if recipe in _CALIBRATED:
-        # The converter leaves an operation without an integer kernel in float32 and says nothing.
-        # Not the reference engine: it lacks float operations (ELU), and could not open such a file.
-        names = _float_operations(TfliteFile(content))
-        if names:
-            raise _cannot_hold(names, recipe)
+    # The converter leaves an operation without an integer kernel in float32 and says nothing.
+    names = _float_operations(TfliteFile(content)) if recipe in _CALIBRATED else []
+    if names:
+        raise _cannot_hold(names, recipe)
     return content
 
 
@@ -96,12 +91,7 @@ def _float_operations(model: TfliteFile) -> list[str]:
 def quantize_all(
     model: Any, representative: Array, value_range: tuple[float, float] = (0.0, 1.0)
 ) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Convert a Keras model by every recipe that can hold it.
-
-    Args:
-        model: a Keras model with one input.
-        representative: as in `convert`.
-        value_range: as in `convert`.
+    """Convert a Keras model by every recipe that can hold it; arguments as for `convert`.
 
     Returns:
         The files' contents by recipe, "float32" first; and by recipe why there is no file.
@@ -127,11 +117,7 @@ def quantize_all(
 
 
 def input_shape(model: Any) -> tuple[int, ...]:
-    """Return the shape of a Keras model's input, without the batch.
-
-    Raises:
-        ValueError: it has several inputs, or an input whose size is not fixed.
-    """
+    """Return the shape of a Keras model's only input, which must be fixed, without the batch."""
     if len(model.inputs) != 1:
         raise ValueError(f"the model must have one input; this one has {len(model.inputs)}.")
     shape = tuple(model.inputs[0].shape[1:])
@@ -143,43 +129,31 @@ def input_shape(model: Any) -> tuple[int, ...]:
 def checked(
     images: Array | None, shape: tuple[int, ...], recipe: str, value_range: tuple[float, float]
 ) -> Array:
-    """Return representative inputs fit for `recipe`, or say what is wrong with them.
+    """Return representative inputs that fit `recipe`, or raise a ValueError: see `convert`.
 
-    Args:
-        images: as `convert` takes them.
-        shape: of the model's input, without the batch.
-        recipe: one of RECIPES.
-        value_range: the smallest and the largest value allowed.
-
-    Returns:
-        The inputs; none where the recipe needs none.
-
-    Raises:
-        ValueError: they are missing, or of another type, shape or range; the message says which.
+    A recipe that needs none gets none.
     """
     if recipe not in _CALIBRATED:
         return np.empty(0, np.float32)
     least, most = value_range
-    wanted = f"representative images must be float32 in [{least:g}, {most:g}]"
-    wanted += f" of shape [{', '.join(map(str, ('n', *shape)))}]"
+    given = np.asarray(images)
     if images is None:
-        raise ValueError(f"{wanted}; got none. {recipe} takes its activations' ranges from them.")
-    images = np.asarray(images)
-    if images.shape[1:] != shape or images.ndim != len(shape) + 1:
-        raise ValueError(f"{wanted}; got shape {list(images.shape)}. Reshape them first.")
-    if len(images) == 0:
-        raise ValueError(f"{wanted}; got an empty array. A hundred images will do.")
-    if images.dtype != np.float32:
-        found = f"{images.dtype} with maximum {images.max()}"
-        advice = "Divide by 255 first" if images.max() > 1 else "Use .astype('float32')"
-        raise ValueError(f"{wanted}; got {found}. {advice}.")
-    if not np.isfinite(images).all():
-        count = (~np.isfinite(images)).sum()
-        raise ValueError(f"{wanted}; got {count} NaN or infinities. Take them out first.")
-    low, high = float(images.min()), float(images.max())
-    if low < least or high > most:
-        advice = (
-            "Divide by 255 first" if 1 < high <= 255 and low >= 0 else "Scale them as in training"
-        )
-        raise ValueError(f"{wanted}; got values from {low:g} to {high:g}. {advice}.")
-    return images
+        found = f"none. {recipe} takes its activations' ranges from them."
+    elif given.shape[1:] != shape or given.ndim != len(shape) + 1:
+        found = f"shape {list(given.shape)}. Reshape them first."
+    elif len(given) == 0:
+        found = "an empty array. A hundred images will do."
+    elif given.dtype != np.float32:
+        advice = "Divide by 255 first" if given.max() > 1 else "Use .astype('float32')"
+        found = f"{given.dtype} with maximum {given.max()}. {advice}."
+    elif not np.isfinite(given).all():
+        found = f"{(~np.isfinite(given)).sum()} NaN or infinities. Take them out first."
+    elif given.min() < least or given.max() > most:
+        bytes_ = given.min() >= 0 and 1 < given.max() <= 255
+        advice = "Divide by 255 first" if bytes_ else "Scale them as in training"
+        found = f"values from {given.min():g} to {given.max():g}. {advice}."
+    else:
+        return given
+    axes = ", ".join(map(str, ("n", *shape)))
+    wanted = f"float32 in [{least:g}, {most:g}] of shape [{axes}]"
+    raise ValueError(f"representative images must be {wanted}; got {found}")

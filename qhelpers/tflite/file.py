@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ class Operation:
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any]
 
 
 class TfliteFile:
@@ -73,14 +73,7 @@ class TfliteFile:
     """
 
     def __init__(self, content: bytes | Path) -> None:
-        """Read a file.
-
-        Args:
-            content: the file's bytes, or its path.
-
-        Raises:
-            ValueError: not a .tflite file, or not all of one.
-        """
+        """Read a file from its bytes or its path; a ValueError says that it is none, or damaged."""
         self.content = content if isinstance(content, bytes) else Path(content).read_bytes()
         self.size = len(self.content)
         self.sha = hashlib.sha256(self.content).hexdigest()[:12]
@@ -119,11 +112,7 @@ class TfliteFile:
         return [tensor for tensor in self.tensors if tensor.index in read - made]
 
     def find(self, tensor: int | str) -> TensorInfo:
-        """Return a tensor by its index or its name.
-
-        Raises:
-            ValueError: there is no such tensor.
-        """
+        """Return a tensor by its index or its name; a ValueError lists those that there are."""
         found = [t for t in self.tensors if tensor in (t.index, t.name)]
         if not found:
             names = ", ".join(t.name for t in self.tensors)
@@ -131,14 +120,7 @@ class TfliteFile:
         return found[0]
 
     def value(self, tensor: int | str) -> Array:
-        """Return the values of a constant.
-
-        Args:
-            tensor: its index or its name.
-
-        Raises:
-            ValueError: there is no such tensor, or the file does not hold its values.
-        """
+        """Return the values of a constant, by its index or its name, in `dtype` and `shape`."""
         info = self.find(tensor)
         stored = self._values[info.index]
         if stored is None:
@@ -179,15 +161,7 @@ class TfliteFile:
 
 
 def checked_inputs(raw: Array, info: TensorInfo) -> Array:
-    """Return inputs that fit a model in its own dtype, or say what does not.
-
-    Args:
-        raw: [n, *the input's shape without the batch] in the input's dtype, n > 0.
-        info: the model's input.
-
-    Raises:
-        ValueError: another dtype or shape, or no input.
-    """
+    """Return inputs that fit the model's input, `info`; a ValueError says what does not."""
     raw = np.asarray(raw)
     if raw.dtype != info.dtype or raw.shape[1:] != info.shape[1:] or len(raw) == 0:
         wanted = f"{info.dtype} [n, {', '.join(map(str, info.shape[1:]))}], n > 0"
@@ -200,14 +174,13 @@ def _tensor(index: int, stored: Any, kind: str) -> TensorInfo:
     quantization = stored.quantization
     some = quantization is not None and quantization.scale is not None
     scales = np.array(quantization.scale if some else (), np.float32)
-    zero_points = np.array(quantization.zeroPoint if some else (), np.int64)
     return TensorInfo(
         index=index,
         name=(stored.name or b"").decode(),
-        shape=tuple(map(int, () if stored.shape is None else stored.shape)),
+        shape=_whole_numbers(stored.shape),
         dtype=np.dtype(_DTYPES.get(kind, kind)),
         scales=scales,
-        zero_points=zero_points,
+        zero_points=np.array(quantization.zeroPoint if some else (), np.int64),
         axis=int(quantization.quantizedDimension) if len(scales) > 1 else None,
         kind=kind,
     )
@@ -216,7 +189,10 @@ def _tensor(index: int, stored: Any, kind: str) -> TensorInfo:
 def _operation(stored: Any, name: str) -> Operation:
     """Return what the schema's operator says."""
     options = stored.builtinOptions or stored.builtinOptions2
-    inputs, outputs = (
-        tuple(map(int, () if some is None else some)) for some in (stored.inputs, stored.outputs)
-    )
+    inputs, outputs = _whole_numbers(stored.inputs), _whole_numbers(stored.outputs)
     return Operation(name, inputs, outputs, vars(options) if options else {})
+
+
+def _whole_numbers(stored: Any) -> tuple[int, ...]:
+    """Return an array of the schema; one that is not there is empty."""
+    return () if stored is None else tuple(map(int, stored))

@@ -11,18 +11,7 @@ import numpy as np
 
 from qhelpers import paths
 from qhelpers.tflite import silence
-from qhelpers.tflite.conversion import RECIPES, ConversionError, convert, quantize_all
-from qhelpers.tflite.file import Array, Operation, TensorInfo, TfliteFile
-
-__all__ = [
-    "RECIPES",
-    "ConversionError",
-    "LiteModel",
-    "Operation",
-    "TensorInfo",
-    "convert",
-    "quantize_all",
-]
+from qhelpers.tflite.file import Array, TfliteFile
 
 _ENGINES = {
     "xnnpack": "AUTO",
@@ -73,12 +62,11 @@ class LiteModel(TfliteFile):
         module = paths.require("ai_edge_litert.interpreter", extra="litert")
         try:
             with silence.quiet():
+                resolver = getattr(module.OpResolverType, _ENGINES[self.engine])
                 interpreter = module.Interpreter(
                     model_content=self.content,
                     num_threads=self.threads,
-                    experimental_op_resolver_type=getattr(
-                        module.OpResolverType, _ENGINES[self.engine]
-                    ),
+                    experimental_op_resolver_type=resolver,
                     experimental_preserve_all_tensors=self.keep_tensors,
                 )
                 interpreter.allocate_tensors()
@@ -87,14 +75,7 @@ class LiteModel(TfliteFile):
         return interpreter
 
     def value(self, tensor: int | str) -> Array:
-        """Return a constant, or an activation of the last run (see `keep_tensors`).
-
-        Args:
-            tensor: its index or its name.
-
-        Raises:
-            ValueError: there is no such tensor, or its values were not kept.
-        """
+        """Return a constant, or an activation of the last run if those are kept."""
         info = self.find(tensor)
         if self._values[info.index] is not None:
             return super().value(info.index)
@@ -107,16 +88,9 @@ class LiteModel(TfliteFile):
         )
 
     def quantize_input(self, images: Array) -> Array:
-        """Return images as the model takes them: rounded half to even and clipped.
+        """Return floats [n, *input shape] without NaN in the input's dtype.
 
-        Args:
-            images: float32 [n, 28, 28], real values in the range of the training images.
-
-        Returns:
-            The same shape in the input's dtype; unchanged where that is float32.
-
-        Raises:
-            ValueError: the images are no floats, or hold NaN.
+        Integers are rounded half to even and clipped.
         """
         images = np.asarray(images)
         if images.dtype.kind != "f":
@@ -140,28 +114,11 @@ class LiteModel(TfliteFile):
         return np.asarray(np.float32(info.scales[0]) * shifted.astype(np.float32))
 
     def run_raw(self, raw: Array) -> Array:
-        """Run the model on inputs in its own dtype.
-
-        Args:
-            raw: [n, *input shape] in the input's dtype, as `quantize_input` returns them.
-
-        Returns:
-            [n, *output shape] in the output's dtype.
-
-        Raises:
-            ValueError: wrong dtype or shape, or no image.
-        """
-        return self._in_batches(np.asarray(raw), lambda part: part, lambda part: part)
+        """Run the model on inputs in its own dtype: [n, *input shape] -> [n, *output shape]."""
+        return self._in_batches(np.asarray(raw), np.asarray, np.asarray)
 
     def predict(self, images: Array) -> Array:
-        """Run the model on real values: quantize, run in batches, dequantize.
-
-        Args:
-            images: float32 [n, 28, 28].
-
-        Returns:
-            float32 [n, 10].
-        """
+        """Run the model on float32 [n, *input shape]; quantizes before and dequantizes behind."""
         return self._in_batches(np.asarray(images), self.quantize_input, self.dequantize_output)
 
     def _in_batches(self, images: Array, before: _Step, after: _Step) -> Array:
@@ -191,11 +148,7 @@ class LiteModel(TfliteFile):
         return np.array(interpreter.get_tensor(self.outputs[0].index))[:count]
 
     def single(self, image: Array) -> Callable[[], None]:
-        """Return a function that sets one prepared image and invokes: for `evaluate.latency`.
-
-        Args:
-            image: float32 [28, 28].
-        """
+        """Return a function that runs a float32 image [*input shape]: for `metrics.latency`."""
         interpreter, index = self._open(), self.inputs[0].index
         raw = self.quantize_input(np.asarray(image)[None])
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,76 +27,41 @@ class MicroModel:
     """A .tflite file on the interpreter for microcontrollers: one image at a time."""
 
     def __init__(self, content: bytes | Path, arena: int = _ROOM) -> None:
-        """Open a file.
+        """Open a file, its bytes or its path, within an arena of so many bytes for all tensors.
 
-        Args:
-            content: the file's bytes, or its path.
-            arena: bytes of working memory that it may use for all its tensors.
-
-        Raises:
-            ImportError: `tflite-micro` is not installed.
-            RefusedError: it cannot run the file, or not within this memory.
+        A RefusedError says that it cannot run the file, or not within this memory.
         """
         self.file = TfliteFile(content)
-        self._interpreter = _open(self.file.content, arena)
+        module = paths.require("tflite_micro.python.tflite_micro.runtime", extra="micro")
+        with silence.quiet() as messages:
+            try:
+                self._interpreter = module.Interpreter.from_bytes(
+                    self.file.content, arena_size=arena
+                )
+            except Exception as error:
+                why = next((line.strip() for line in messages() if line.strip()), str(error))
+                why = f"LiteRT for Microcontrollers refuses the file: {why}"
+                raise RefusedError(why) from error
 
-    def run_raw(self, raw: Array, progress: Callable[[], object] | None = None) -> Array:
-        """Run the model on inputs in its own dtype.
-
-        Args:
-            raw: [n, *input shape], n > 0.
-            progress: called after each image.
-
-        Returns:
-            [n, *output shape] in the output's dtype.
-
-        Raises:
-            ValueError: wrong dtype or shape, or no image.
-        """
-        raw = checked_inputs(raw, self.file.inputs[0])
+    def run_raw(self, raw: Array) -> Array:
+        """Run the model on inputs in its own dtype: [n, *input shape] -> [n, *output shape]."""
         outputs = []
-        for image in raw:
+        for image in checked_inputs(raw, self.file.inputs[0]):
             self._interpreter.set_input(image[None], 0)
             self._interpreter.invoke()
             outputs.append(self._interpreter.get_output(0)[0])
-            if progress is not None:
-                progress()
         return np.array(outputs)
 
 
 def smallest_arena(content: bytes) -> int:
-    """Return the working memory that a file takes, in bytes: found by trying, to 64 bytes.
-
-    Args:
-        content: the file's bytes.
-
-    Raises:
-        ImportError: `tflite-micro` is not installed.
-        RefusedError: it cannot run the file at all.
-    """
+    """Return the working memory that a file takes, in bytes: found by trying, to 64 bytes."""
     MicroModel(content)
     few, enough = 0, _ROOM // 64
     while enough - few > 1:
         middle = (few + enough) // 2
         try:
-            _open(content, middle * 64)
+            MicroModel(content, middle * 64)
             enough = middle
         except RefusedError:
             few = middle
     return enough * 64
-
-
-def _open(content: bytes, arena: int) -> Any:
-    """Return an interpreter, or raise RefusedError with the first line that it complains in."""
-    module = paths.require("tflite_micro.python.tflite_micro.runtime", extra="micro")
-    written: list[str] = []
-    try:
-        with silence.captured() as messages:
-            try:
-                return module.Interpreter.from_bytes(content, arena_size=arena)
-            finally:
-                written = messages()
-    except Exception as error:
-        lines = [line.strip() for line in written if line.strip()]
-        why = lines[0] if lines else str(error)
-        raise RefusedError(f"LiteRT for Microcontrollers refuses the file: {why}") from error

@@ -1,15 +1,14 @@
 """A .tflite file computed in plain NumPy: every tensor, rounded as an engine rounds.
 
 To add an operation: write a function that takes a `Step` and the arrays that it reads, put it into
-`OPERATIONS` with the options that it knows, and, where engines differ, their rules into `RULES`.
+`OPERATIONS`, what it knows into `OPTIONS`, and, where engines differ, their rules into `RULES`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import NoReturn
 
 import numpy as np
@@ -24,44 +23,42 @@ _BATCH = 256  # images at a time: a layer's sums stay in the cache
 # Which integer rule an engine follows: (operation, bits of the activations) -> rule. "reference"
 # and "optimized" are LiteRT's own kernels: the plain ones, and those it takes where XNNPACK has
 # none; "micro" is LiteRT for Microcontrollers.
-RULES: Mapping[str, Mapping[tuple[str, int], Callable[..., Array]]] = MappingProxyType(
-    {
-        "reference": {
-            ("CONV_2D", 8): requantization.gemmlowp,
-            ("FULLY_CONNECTED", 8): requantization.float64,
-            ("CONV_2D", 16): requantization.reduced,
-            ("FULLY_CONNECTED", 16): requantization.float64,
-            ("ADD", 8): integer_ops.add_by_kernels,
-            ("ADD", 16): integer_ops.add_by_kernels,
-            ("QUANTIZE", 32): requantization.by_division,
-        },
-        "optimized": {
-            ("CONV_2D", 8): requantization.ruy,
-            ("FULLY_CONNECTED", 8): requantization.ruy,
-            ("CONV_2D", 16): requantization.reduced,
-            ("FULLY_CONNECTED", 16): requantization.float64,
-            # Only a bias of 64 bits makes it leave ruy.
-            ("FULLY_CONNECTED without bias", 16): requantization.ruy,
-            ("ADD", 8): integer_ops.add_by_kernels,  # 16 bits: vector code that rounds otherwise
-            ("QUANTIZE", 32): requantization.by_reciprocal,
-        },
-        "micro": {
-            ("CONV_2D", 8): requantization.gemmlowp,
-            ("FULLY_CONNECTED", 8): requantization.gemmlowp,
-            ("CONV_2D", 16): requantization.reduced,
-            ("FULLY_CONNECTED", 16): requantization.reduced,
-            ("ADD", 8): integer_ops.add_by_kernels,
-            ("ADD", 16): integer_ops.add_by_kernels,
-            ("QUANTIZE", 32): requantization.by_division,
-        },
-        "xnnpack": {
-            ("CONV_2D", 8): requantization.float32,
-            ("FULLY_CONNECTED", 8): requantization.float32,
-            ("ADD", 8): integer_ops.add_by_xnnpack,
-            ("QUANTIZE", 32): requantization.by_reciprocal,
-        },
-    }
-)
+RULES: Mapping[str, Mapping[tuple[str, int], Callable[..., Array]]] = {
+    "reference": {
+        ("CONV_2D", 8): requantization.gemmlowp,
+        ("FULLY_CONNECTED", 8): requantization.float64,
+        ("CONV_2D", 16): requantization.reduced,
+        ("FULLY_CONNECTED", 16): requantization.float64,
+        ("ADD", 8): integer_ops.add_by_kernels,
+        ("ADD", 16): integer_ops.add_by_kernels,
+        ("QUANTIZE", 32): requantization.by_division,
+    },
+    "optimized": {
+        ("CONV_2D", 8): requantization.ruy,
+        ("FULLY_CONNECTED", 8): requantization.ruy,
+        ("CONV_2D", 16): requantization.reduced,
+        ("FULLY_CONNECTED", 16): requantization.float64,
+        # Only a bias of 64 bits makes it leave ruy.
+        ("FULLY_CONNECTED without bias", 16): requantization.ruy,
+        ("ADD", 8): integer_ops.add_by_kernels,  # 16 bits: vector code that rounds otherwise
+        ("QUANTIZE", 32): requantization.by_reciprocal,
+    },
+    "micro": {
+        ("CONV_2D", 8): requantization.gemmlowp,
+        ("FULLY_CONNECTED", 8): requantization.gemmlowp,
+        ("CONV_2D", 16): requantization.reduced,
+        ("FULLY_CONNECTED", 16): requantization.reduced,
+        ("ADD", 8): integer_ops.add_by_kernels,
+        ("ADD", 16): integer_ops.add_by_kernels,
+        ("QUANTIZE", 32): requantization.by_division,
+    },
+    "xnnpack": {
+        ("CONV_2D", 8): requantization.float32,
+        ("FULLY_CONNECTED", 8): requantization.float32,
+        ("ADD", 8): integer_ops.add_by_xnnpack,
+        ("QUANTIZE", 32): requantization.by_reciprocal,
+    },
+}
 
 
 class UnknownStepError(ValueError):
@@ -74,8 +71,7 @@ class Step:
 
     Attributes:
         operation: its name, options and the indices of its tensors.
-        inputs: what the file says about the tensors that it reads; None for a missing bias.
-        output: likewise about the tensor that it makes.
+        inputs, output: what the file says about these; None stands for a missing bias.
         rules: the engine's integer rules.
         floats: its order of float operations; None for an engine whose order is not known.
     """
@@ -134,33 +130,26 @@ class NumpyNetwork:
     """A .tflite file, ready to be computed in NumPy; it may branch.
 
     Known are int8, int16 with int8 weights, float32, float16 and dynamic range (dense layers).
-
-    Attributes:
-        engine: as given.
-        file: what is in the file.
+    `file` says what is in the file.
     """
 
     def __init__(
         self, content: bytes | Path, engine: str, floats: FloatRules | None = None
     ) -> None:
-        """Read a file.
+        """Read a file, its bytes or its path; what is not known here is an UnknownStepError.
 
         Args:
-            content: the file's bytes, or its path.
+            content: the file.
             engine: whose rounding to follow: "xnnpack" (LiteRT's default), "optimized" (its own
                 kernels, the default for 16x8), "reference" (its plain kernels), or "micro" (LiteRT
                 for Microcontrollers).
             floats: the order of float operations; None for the engine's usual one on x86-64.
                 `float_rules_here` finds out what the processor at hand does.
-
-        Raises:
-            ValueError: unknown engine; or not a .tflite file.
-            UnknownStepError: an operation, type, padding or option that is not known here.
         """
         if engine not in RULES:
             raise ValueError(f"unknown engine {engine!r}; choose one of {', '.join(RULES)}.")
-        self.engine = engine
         self.file = TfliteFile(content)
+        self._input, self._output = self.file.inputs[0], self.file.outputs[0]
         floats = floats or next((rules for rules in FLOAT_RULES if rules.engine == engine), None)
         self._constants = {t.index: self.file.value(t.index) for t in self.file.constants()}
         self._steps = []
@@ -173,55 +162,32 @@ class NumpyNetwork:
             step = Step(operation, inputs, output, RULES[engine], floats)
             _check(step)
             if all(i in self._constants for i in operation.inputs):  # float16 made wide
-                self._compute([step], self._constants)
+                self._constants[output.index] = _computed(step, self._constants)
             else:
                 self._steps.append(step)
 
     def run(self, raw: Array) -> Array:
-        """Compute the outputs.
+        """Compute what the engine returns: [n, *input shape] -> [n, *output shape].
 
-        Args:
-            raw: [n, *input shape] in the input's dtype.
-
-        Returns:
-            [n, *output shape] in the output's dtype: what the engine returns.
-
-        Raises:
-            ValueError: wrong dtype or shape.
-            OverflowError: a sum that does not fit where the engine keeps it.
+        A sum that does not fit where the engine keeps it is an OverflowError.
         """
-        raw = checked_inputs(raw, self.file.inputs[0])
+        raw = checked_inputs(raw, self._input)
         parts = [raw[start : start + _BATCH] for start in range(0, len(raw), _BATCH)]
         # Products this small gain nothing from a second thread, and wait for it on a busy machine.
         with threadpoolctl.threadpool_limits(1, "blas"):
-            return np.concatenate([self._run(part)[self.file.outputs[0].index] for part in parts])
+            return np.concatenate([self.values(part)[self._output.index] for part in parts])
 
-    def layers(self, raw: Array) -> dict[str, Array]:
-        """Compute every activation: name of the tensor -> values, in running order.
-
-        Args:
-            raw: [n, *input shape] in the input's dtype; they run as one batch.
-
-        Raises:
-            ValueError: wrong dtype or shape.
-            OverflowError: a sum that does not fit where the engine keeps it.
-        """
-        values = self._run(checked_inputs(raw, self.file.inputs[0]))
-        names = {t.index: t.name for t in self.file.tensors if t.index not in self._constants}
-        return {names[index]: value for index, value in values.items() if index in names}
-
-    def _run(self, raw: Array) -> dict[int, Array]:
-        """Compute one batch; index of the tensor -> values, the constants among them."""
-        values = self._constants | {self.file.inputs[0].index: raw}
-        self._compute(self._steps, values)
+    def values(self, raw: Array) -> dict[int, Array]:
+        """Compute one batch of inputs; return the values of all tensors by index."""
+        values = self._constants | {self._input.index: raw}
+        for step in self._steps:
+            values[step.output.index] = _computed(step, values)
         return values
 
-    @staticmethod
-    def _compute(steps: Sequence[Step], values: dict[int, Array]) -> None:
-        """Compute steps in order, adding to `values`."""
-        for step in steps:
-            read = [values.get(index) for index in step.operation.inputs]
-            values[step.output.index] = OPERATIONS[step.name].function(step, *read)
+
+def _computed(step: Step, values: Mapping[int, Array]) -> Array:
+    """Compute a step from the values by index, among which a missing bias is not."""
+    return OPERATIONS[step.name](step, *map(values.get, step.operation.inputs))
 
 
 def float_rules_here(
@@ -239,11 +205,12 @@ def float_rules_here(
         The rules with which NumPy gives these outputs bit for bit; None if there are none in
         `FLOAT_RULES`: a processor with code of its own.
     """
-    known = (rules for rules in FLOAT_RULES if rules.engine == engine)
-    return next(
-        (r for r in known if np.array_equal(NumpyNetwork(content, engine, r).run(images), outputs)),
-        None,
-    )
+    for rules in FLOAT_RULES:
+        if rules.engine == engine:
+            ours = NumpyNetwork(content, engine, rules).run(images)
+            if np.array_equal(ours, outputs):
+                return rules
+    return None
 
 
 def _convolution(step: Step, images: Array, kernels: Array, bias: Array | None = None) -> Array:
@@ -261,20 +228,19 @@ def _convolution(step: Step, images: Array, kernels: Array, bias: Array | None =
 
 def _dense(step: Step, inputs: Array, weights: Array, bias: Array | None = None) -> Array:
     rows = inputs.reshape(-1, weights.shape[1])
+    shape = len(inputs), *step.output.shape[1:]
     if not step.is_float:
         zero_point = int(step.source.zero_points[0])
         sums = integer_ops.sums_of_dense(rows, weights, bias, zero_point)
-        found = _requantized(step, sums, bias)
+        return _requantized(step, sums, bias).reshape(shape)
+    assert step.floats is not None
+    if weights.dtype == np.int8:
+        scales = step.weights.scales
+        sums = float_order.dynamic_dense(rows, weights, scales, bias, step.floats)
     else:
-        assert step.floats is not None
-        if weights.dtype == np.int8:
-            scales = step.weights.scales
-            sums = float_order.dynamic_dense(rows, weights, scales, bias, step.floats)
-        else:
-            columns = np.ascontiguousarray(rows.T)
-            sums = float_order.sums_in_order(columns, weights, bias, step.floats)
-        found = _activated(step, sums).T
-    return found.reshape(len(inputs), *step.output.shape[1:])
+        columns = np.ascontiguousarray(rows.T)
+        sums = float_order.sums_in_order(columns, weights, bias, step.floats)
+    return _activated(step, sums).T.reshape(shape)
 
 
 def _activated(step: Step, real: Array) -> Array:
@@ -284,20 +250,27 @@ def _activated(step: Step, real: Array) -> Array:
 
 def _requantized(step: Step, sums: Array, bias: Array | None) -> Array:
     """Scale a layer's sums to its output's scale, as the engine does."""
-    source, weights, output = step.source, step.weights, step.output
     rule = step.rules[step.name, step.bits]
     if bias is None and step.operation.options.get("quantizedBiasType", 0) != 4:  # INT64
         rule = step.rules.get((f"{step.name} without bias", step.bits), rule)
-    scales = source.scales[0], weights.scales
-    per_tensor = step.name == "FULLY_CONNECTED" and len(weights.scales) == 1
+    input_scale, weight_scales = step.source.scales[0], step.weights.scales
+    per_tensor = step.name == "FULLY_CONNECTED" and len(weight_scales) == 1
     if per_tensor and rule != requantization.float64:
         # With one scale for the tensor, the kernels multiply the two scales in float32.
-        scales = np.float32(source.scales[0] * weights.scales[0]), np.ones(1, np.float32)
-    return integer_ops.requantize(
-        *(sums, rule, *scales, output.scales[0], int(output.zero_points[0])),
-        dtype=output.dtype,
-        relu=step.relu,
-    )
+        input_scale = np.float32(input_scale * weight_scales[0])
+        weight_scales = np.ones(1, np.float32)
+    spread = weight_scales.reshape(-1, *[1] * (sums.ndim - 1))
+    scaled = rule(sums, input_scale, spread, step.output.scales[0])
+    return np.moveaxis(_clipped(step, scaled), 0, -1)  # the channel goes last
+
+
+def _clipped(step: Step, whole: Array) -> Array:
+    """Add the output's zero point and clip to its type; a ReLU clips there, at the real 0."""
+    zero_point, limits = int(step.output.zero_points[0]), np.iinfo(step.output.dtype)
+    low = zero_point if step.relu else int(limits.min)
+    np.clip(whole, low - zero_point, int(limits.max) - zero_point, out=whole)
+    whole += whole.dtype.type(zero_point)
+    return whole.astype(step.output.dtype)
 
 
 def _max_pool(step: Step, images: Array) -> Array:
@@ -310,11 +283,8 @@ def _add(step: Step, first: Array, second: Array) -> Array:
     if step.is_float:
         return _activated(step, first + second)
     places = [(t.scales[0], int(t.zero_points[0])) for t in (step.source, step.weights)]
-    output = step.output.scales[0], int(step.output.zero_points[0])
-    total = step.rules["ADD", step.bits](first, second, *places, output)
-    limits = np.iinfo(step.output.dtype)
-    low = output[1] if step.relu else limits.min
-    return np.asarray(np.clip(total, low, limits.max), step.output.dtype)
+    total = step.rules["ADD", step.bits](first, second, *places, step.output.scales[0])
+    return _clipped(step, total)
 
 
 def _reshape(step: Step, values: Array, shape: Array | None = None) -> Array:
@@ -322,12 +292,10 @@ def _reshape(step: Step, values: Array, shape: Array | None = None) -> Array:
 
 
 def _quantize(step: Step, values: Array) -> Array:
-    output, limits = step.output, np.iinfo(step.output.dtype)
     if values.dtype == np.float32:
-        levels = step.rules["QUANTIZE", 32](values, output.scales[0]) + output.zero_points[0]
-        return np.asarray(np.clip(levels, limits.min, limits.max), output.dtype)
-    shift = int(output.zero_points[0] - step.source.zero_points[0])
-    return (values.astype(np.int16) + shift).astype(output.dtype)
+        return _clipped(step, step.rules["QUANTIZE", 32](values, step.output.scales[0]))
+    shift = int(step.output.zero_points[0] - step.source.zero_points[0])
+    return (values.astype(np.int16) + shift).astype(step.output.dtype)
 
 
 def _dequantize(step: Step, values: Array) -> Array:
@@ -337,61 +305,46 @@ def _dequantize(step: Step, values: Array) -> Array:
     return np.asarray(np.float32(info.scales[0]) * (real - np.float32(info.zero_points[0])))
 
 
-@dataclass(frozen=True)
-class Kind:
-    """How an operation is computed, and which of its options are known.
+# How each known operation is computed, from a Step and the arrays that it reads.
+OPERATIONS: Mapping[str, Callable[..., Array]] = {
+    "CONV_2D": _convolution,
+    "FULLY_CONNECTED": _dense,
+    "MAX_POOL_2D": _max_pool,
+    "ADD": _add,
+    "RESHAPE": _reshape,
+    "QUANTIZE": _quantize,
+    "DEQUANTIZE": _dequantize,
+}
 
-    Attributes:
-        function: takes a Step and the arrays that it reads, gives the array that it makes.
-        options: names of LiteRT's schema and the values known; others must be what stands for
-            nothing there.
-        weighted: whether its second input holds weights.
-        moves: whether it only changes type or shape, so that any types are fine.
-    """
-
-    function: Callable[..., Array]
-    options: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    weighted: bool = False
-    moves: bool = False
-
-
-_Known = Mapping[str, tuple[int, ...]]
-_ACTIVATION: _Known = {"fusedActivationFunction": (0, 1)}  # none, ReLU
-_WINDOW: _Known = {"padding": (0, 1)}  # SAME, VALID
-
-# Which operations are known. Source of names and numbers: LiteRT's schema.fbs.
-OPERATIONS: Mapping[str, Kind] = MappingProxyType(
-    {
-        "CONV_2D": Kind(_convolution, {**_ACTIVATION, **_WINDOW}, weighted=True),
-        "FULLY_CONNECTED": Kind(_dense, {**_ACTIVATION, "weightsFormat": (0,)}, weighted=True),
-        "MAX_POOL_2D": Kind(_max_pool, {"fusedActivationFunction": (0,), **_WINDOW}),
-        "ADD": Kind(_add, _ACTIVATION),
-        "RESHAPE": Kind(_reshape, moves=True),
-        "QUANTIZE": Kind(_quantize, moves=True),
-        "DEQUANTIZE": Kind(_dequantize, moves=True),
-    }
-)
+# The known values of the options of those that do more than change type or shape. Activations are
+# none and ReLU, paddings SAME and VALID. Source of names and numbers: LiteRT's schema.fbs.
+OPTIONS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
+    "CONV_2D": {"fusedActivationFunction": (0, 1), "padding": (0, 1)},
+    "FULLY_CONNECTED": {"fusedActivationFunction": (0, 1), "weightsFormat": (0,)},
+    "MAX_POOL_2D": {"fusedActivationFunction": (0,), "padding": (0, 1)},
+    "ADD": {"fusedActivationFunction": (0, 1)},
+}
 
 
 def _check(step: Step) -> None:
     """Raise UnknownStepError where a step has options or types that it is not known for."""
+    source, output = step.source, step.output
     if step.name not in OPERATIONS:
         step.refuse("this operation is not known")
-    kind, source, output = OPERATIONS[step.name], step.source, step.output
-    for name, known in kind.options.items():
+    if step.name == "QUANTIZE":
+        _check_quantize(step)
+    if step.name not in OPTIONS:
+        return
+    for name, known in OPTIONS[step.name].items():
         value = step.operation.options.get(name, 0)
         if value not in known:
             step.refuse(f"{name} is {value}; known are {', '.join(map(str, known))}")
-    if step.name == "QUANTIZE":
-        _check_quantize(step)
-    if kind.moves:
-        return
     if source.dtype != output.dtype or output.dtype.name not in ("float32", "int8", "int16"):
         step.refuse(f"{source.dtype} in, {output.dtype} out is not known")
     known_rule = step.floats if step.is_float else (step.name, step.bits) in step.rules
     if step.name != "MAX_POOL_2D" and not known_rule:
         step.refuse(f"this engine has no rule for {output.dtype}")
-    if kind.weighted:
+    if step.name in ("CONV_2D", "FULLY_CONNECTED"):
         _check_weights(step)
 
 

@@ -15,18 +15,11 @@ _one_at_a_time = threading.RLock()
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Python's and C++'s messages (file descriptor 2) off the screen inside the block."""
-    with captured():
-        yield
-
-
-@contextlib.contextmanager
-def captured() -> Iterator[Callable[[], list[str]]]:
-    """Keep messages off the screen, and hand out those of C++.
+def quiet() -> Iterator[Callable[[], list[str]]]:
+    """Keep Python's and C++'s messages off the screen inside the block.
 
     Yields:
-        A function that returns the lines written to file descriptor 2 so far.
+        A function that returns the lines that C++ wrote (to file descriptor 2) so far.
     """
     with _one_at_a_time, contextlib.ExitStack() as stack:
         sys.stderr.flush()

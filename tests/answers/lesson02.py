@@ -38,7 +38,7 @@ WRONG = {
         ("['static', 'static', 'neither']", "come from examples"),
         ("['dynamic', 'dynamic', 'neither']", "measures rows in float"),
         ("['dynamic', 'static', 'dynamic']", "how many scales"),
-        ("['dynamic', 'static', 'float16']", "Expected three of"),
+        ("['dynamic', 'static', 'float16']", "list of 3"),
         ("'dynamic'", "Expected a list"),
     ],
 }

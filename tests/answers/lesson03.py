@@ -35,7 +35,7 @@ WRONG = {
         ("['min-max', 'percentile', 'min-max']", "four levels"),
         ("['MSE', 'MSE', 'min-max']", "lets go"),
         ("['MSE', 'percentile', 'MSE']", "leave out"),
-        ("['MSE', 'percentile']", "Three of"),
+        ("['MSE', 'percentile']", "list of 3"),
         ("'MSE'", "Expected a list"),
     ],
 }

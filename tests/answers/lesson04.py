@@ -27,8 +27,8 @@ WRONG = {
         ("['bfloat16', 'float32', 'int32']", "Second case"),
         ("['bfloat16', 'float16', 'float16']", "skips some"),
         ("['bfloat16', 'float16', 'float32']", "not made for counting"),
-        ("['bfloat16']", "three names"),
-        ("['a', 'b', 'c']", "Choose of"),
+        ("['bfloat16']", "list of 3"),
+        ("['a', 'b', 'c']", "each one of"),
         ("'float16'", "Expected a list"),
     ],
 }

@@ -34,8 +34,8 @@ WRONG = {
         ("['int8', 'int16x8', 'int8']", "on a phone as well"),
         ("['int8', 'int16x8', 'dynamic_range']", "whole clip"),
         ("['int8', 'int16x8', 'int16x8']", "slowest of all"),
-        ("['int8']", "three names"),
-        ("['int8', 'int16x8', 'best']", "Choose of"),
+        ("['int8']", "list of 3"),
+        ("['int8', 'int16x8', 'best']", "each one of"),
         ("'int8'", "a list"),
     ],
 }

@@ -32,14 +32,14 @@ WRONG = {
         ('"images"', "images=5000"),
         ('"histogram"', "histogram=False"),
         ('"per_channel"', "Turn it off"),
-        ('"x86"', "four arguments"),
+        ('"x86"', "Choose one of"),
     ],
     "07.3": [
         ('["train", "ranges", "train"]', "what is there to repair"),
         ('["nothing", "train", "train"]', "needs no labels"),
         ('["nothing", "nothing", "train"]', "which kind of range"),
         ('["nothing", "ranges", "ranges"]', "left untried"),
-        ('["nothing"]', "Three answers"),
+        ('["nothing"]', "list of 3"),
         ('["a", "b", "c"]', "one of"),
     ],
 }

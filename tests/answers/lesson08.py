@@ -28,7 +28,7 @@ WRONG = {
         ('"scales"', "after reading"),
         ('"sign"', "has it moved"),
         ('"rows"', "another order"),
-        ('"range"', "One of"),
+        ('"range"', "Choose one of"),
         ("4", "a text"),
     ],
     "08.3": [

@@ -20,7 +20,7 @@ WRONG = {
         ('"weights"', "as good as before"),
         ('"activations"', "No layer has run"),
         ('"output"', "handed down"),
-        ('"labels"', "One of"),
+        ('"labels"', "Choose one of"),
         ("5", "a text"),
     ],
     "09.3": [
@@ -28,6 +28,6 @@ WRONG = {
         ('"float16"', "Look into the table"),
         ('"dynamic_range"', "Look into the table"),
         ('"calibration"', "Which part of the error"),
-        ('"int4"', "One of"),
+        ('"int4"', "Choose one of"),
     ],
 }

@@ -13,11 +13,11 @@ WRONG = {
         ("'scales'", "How many are touched"),
         ("'bias'", "How many are touched"),
         ("'order of the sum'", "sums of integers"),
-        ("'scale'", "Name one of"),
+        ("'scale'", "Choose one of"),
     ],
     "21.3": [
         ("'every bit'", "another maker"),
         ("'accuracy only'", "never show"),
-        ("'none'", "one of the three"),
+        ("'none'", "Choose one of"),
     ],
 }

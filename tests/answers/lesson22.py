@@ -50,7 +50,7 @@ WRONG = {
         ("['x86', 'x86', 'onednn']", "built for Arm"),
         ("['qnnpack', 'onednn', 'onednn']", "saturate"),
         ("['qnnpack', 'x86', 'x86']", "all 256 levels"),
-        ("['qnnpack', 'x86']", "Three names"),
+        ("['qnnpack', 'x86']", "list of 3"),
         ("'qnnpack'", "Expected a list"),
     ],
 }

@@ -13,7 +13,7 @@ assert _best["2 bits"] < 0.6 < _best["8 bits"], "the fewer the bits, the more to
 for _bits in (4, 3, 2):
     _numbers, _levels = few_bits.codebook(dense, 2**_bits)
     _free = metrics.sqnr_db(dense, _levels[_numbers])
-    for _choose in (few_bits.by_max, mse):
+    for _choose in (ranges.by_minmax, mse):
         _even = decode(*encode(dense, _bits, "tensor", _choose))
         assert _free > metrics.sqnr_db(dense, _even), "a codebook has the smaller error"
 _left, _right = np.random.default_rng(0).choice([-1, 1], (2, 2028))
@@ -22,10 +22,13 @@ assert 2028 - 2 * _differ == _left @ _right, "XOR and counting give the dot prod
 assert np.array_equal(packed, packing.pack([1, -2, 7, -7], 4)), "the lesson packs as the helper"
 assert packing.unpack(packed, 4, 4).tolist() == [1, -2, 7, -7], "and it comes back"
 for _bits, _per, _choose in schemes.values():
-    _arrays, _ = pack_network(_bits, _per, _choose)
-    packing.save(path, _arrays, {"conv": _bits, "logits": _bits})
-    _back = packing.load(path)
-    assert all(np.array_equal(_back[_n], _a) for _n, _a in _arrays.items()), "read back exactly"
+    _content, _ = pack_network(_bits, _per, _choose)
+    _integers, _scales = encode(conv, _bits, _per, _choose)
+    _integers = (_integers > 0).astype(np.uint8) if _bits == 1 else _integers
+    _first = np.frombuffer(_content[: -(-conv.size * _bits // 8)], np.uint8)
+    _back = packing.unpack(_first, _bits, conv.size, signed=_bits > 1)
+    assert np.array_equal(_back, _integers.ravel()), "the file begins with the convolution"
+    assert _content.endswith(corrected_biases(*rounded(_bits, _per, _choose))[1].tobytes())
 assert "int4 weights" in int4.stored(), "4-bit weights are called so"
 _conv4, _dense4 = rounded(4)
 _ours = logits(hidden(images, _conv4, conv_bias), _dense4, dense_bias)

@@ -13,7 +13,7 @@ from qhelpers.lessons.lesson07 import figures as figures07
 from qhelpers.notebook import style
 from qhelpers.pytorch import engines, networks
 
-SHARE = metrics.Accuracy(90, 100, 0.9, 0.85, 0.95)
+SHARE = metrics.Accuracy(0.9, 0.85, 0.95, 90, 100)
 
 
 @pytest.fixture(autouse=True)

@@ -72,7 +72,6 @@ def test_logits_in_batches(few, batch):
     with torch.no_grad():
         expected = net(training.to_tensor(images)).numpy()
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-6)
-    assert training.logits(net, images[:0]).shape == (0, 10)
 
 
 def test_saved_is_the_file(tmp_path):
@@ -86,20 +85,14 @@ def test_saved_is_the_file(tmp_path):
 # --- the loop -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("falling", [True, False])
-@pytest.mark.parametrize("momentum", [None, 0, 0.9])
-def test_same_steps_as_plain_pytorch(few, momentum, falling):
+@pytest.mark.parametrize("sgd", [True, False])
+def test_same_steps_as_plain_pytorch(few, sgd):
     images, labels = few.train_images, few.train_labels
     net, other = networks.mlp(), networks.mlp()
-    options = {"batch": 32, "seed": 5, "momentum": momentum, "falling": falling}
-    losses = training.fit(net, images, labels, 7, 1e-3, **options)
+    losses = training.fit(net, images, labels, 7, 1e-3, batch=32, seed=5, sgd=sgd)
 
-    optimizer = (
-        torch.optim.Adam(other.parameters(), lr=1e-3)
-        if momentum is None
-        else torch.optim.SGD(other.parameters(), lr=1e-3, momentum=momentum)
-    )
-    rate = (lambda step: 1 - step / 7) if falling else (lambda step: 1)
+    optimizer = (torch.optim.SGD if sgd else torch.optim.Adam)(other.parameters(), lr=1e-3)
+    rate = (lambda step: 1) if sgd else (lambda step: 1 - step / 7)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     generator = torch.Generator().manual_seed(5)
     x, y = training.to_tensor(images), torch.from_numpy(labels).long()
@@ -155,19 +148,6 @@ def test_what_needs_no_gradient_is_left_alone(few):
     assert torch.equal(before, net.fc1.weight)
 
 
-@pytest.mark.parametrize(
-    ("steps", "rate", "batch"), [(0, 1e-3, 8), (1, 0, 8), (1, -1, 8), (1, 1e-3, 0), (1, 1e-3, 81)]
-)
-def test_arguments_that_cannot_work(few, steps, rate, batch):
-    with pytest.raises(ValueError, match=r"batch of 1 to 80.*got steps="):
-        training.fit(networks.mlp(), few.train_images, few.train_labels, steps, rate, batch=batch)
-
-
-def test_each_image_needs_a_label(few):
-    with pytest.raises(ValueError, match="80 images and 79 labels"):
-        training.fit(networks.mlp(), few.train_images, few.train_labels[:-1], 1, 1e-3)
-
-
 # --- trained networks -----------------------------------------------------------------------------
 
 
@@ -192,20 +172,20 @@ def test_mlp_is_trained_as_tutorials_train_it(few, monkeypatch):
             optimizer.zero_grad()
             torch.nn.CrossEntropyLoss()(other(images[chosen]), labels[chosen].long()).backward()
             optimizer.step()
-    net = training.trained_mlp(few, show=False)
+    net = training.trained_mlp(few)
     torch.testing.assert_close(numbers(net), numbers(other))
 
 
 RECIPES = {
     "mlp": training.trained_mlp,
     "cnn": training.trained_cnn,
-    "residual_cnn": lambda digits, **show: training.trained_cnn(digits, residual=True, **show),
+    "residual_cnn": lambda digits: training.trained_cnn(digits, residual=True),
 }
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_trained_once_then_read(few, fast, monkeypatch, name):
-    first = RECIPES[name](few, show=False)
+    first = RECIPES[name](few)
     assert not first.training
     if name != "mlp":
         found = training.logits(first, few.test_images).argmax(axis=1)
@@ -214,7 +194,7 @@ def test_trained_once_then_read(few, fast, monkeypatch, name):
     assert few.key in path.name
     assert path.name.startswith(f"torch_{name}-")
     monkeypatch.setattr(training, "fit", lambda *_, **__: pytest.fail("trained again"))
-    again = RECIPES[name](few, show=False)
+    again = RECIPES[name](few)
     assert not again.training
     assert torch.equal(numbers(first), numbers(again))
 
@@ -271,11 +251,11 @@ def not_a_number(content):
     ],
 )
 def test_damaged_cache_is_reported_and_replaced(few, fast, capsys, damage):
-    good = training.trained_mlp(few, show=False)
+    good = training.trained_mlp(few)
     (path,) = files()
     content = path.read_bytes()
     path.write_bytes(damage(content))
-    again = training.trained_mlp(few, show=False)
+    again = training.trained_mlp(few)
     assert torch.equal(numbers(good), numbers(again))
     output = capsys.readouterr()
     assert output.out.count("\n") == 1
@@ -284,18 +264,16 @@ def test_damaged_cache_is_reported_and_replaced(few, fast, capsys, damage):
     assert path.read_bytes() == content
 
 
-def test_a_folder_in_place_of_the_file_is_moved_aside(few, fast, capsys):
-    good = training.trained_mlp(few, show=False)
+def test_a_folder_in_place_of_the_file_is_left_alone(few, fast, capsys):
+    good = training.trained_mlp(few)
     (path,) = files()
     path.unlink()
     path.mkdir()
     (path / "mine").write_text("kept")
-    again = training.trained_mlp(few, show=False)
+    again = training.trained_mlp(few)
     assert torch.equal(numbers(good), numbers(again))
-    assert "damaged" in capsys.readouterr().out
-    assert path.is_file()
-    (aside,) = (other for other in files() if other != path)
-    assert (aside / "mine").read_text() == "kept"
+    assert "cannot be read" in capsys.readouterr().out
+    assert (path / "mine").read_text() == "kept"
 
 
 def test_a_network_that_cannot_be_kept_is_returned_all_the_same(few, fast, capsys, monkeypatch):
@@ -303,7 +281,7 @@ def test_a_network_that_cannot_be_kept_is_returned_all_the_same(few, fast, capsy
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(paths, "write_atomically", full)
-    net = training.trained_mlp(few, show=False)
+    net = training.trained_mlp(few)
     assert not net.training
     assert "could not be kept" in capsys.readouterr().out
     assert not os.path.exists(paths.home() / "models")

@@ -12,45 +12,34 @@ import numpy.typing as npt
 from matplotlib.patches import FancyBboxPatch
 
 from qhelpers.arithmetic import affine
-from qhelpers.notebook import journey
+from qhelpers.lessons.lesson00 import network
+from qhelpers.notebook import journey, progress
 from qhelpers.notebook.style import COLORS, finish, image, new
 
 Array = npt.NDArray[Any]
 
-# The map: group, colour, lessons with their one idea.
-_GROUPS = (
-    (
-        "the walk",
-        "int16x8",
-        (
-            ("00", "start here", "what it is,\nwhat it trades"),
-            ("01", "float32", "the baseline"),
-            ("02", "dynamic range", "scales from\neach input"),
-            ("03", "full integer", "calibrated,\nintegers only"),
-            ("04", "float16", "half the bits"),
-            ("05", "16x8", "finer\nactivations"),
-            ("06", "PyTorch", "prepare, calibrate,\nconvert"),
-        ),
-    ),
-    (
-        "further",
-        "int8",
-        (
-            ("07", "aware training", "learn with\nthe rounding on"),
-            ("08", "below 8 bits", "where it breaks,\nwhat holds it"),
-            ("09", "choosing", "which one for\nwhich device"),
-        ),
-    ),
-    (
-        "deep dives",
-        "float16",
-        (
-            ("20", "LiteRT engines", "one file,\nfour roundings"),
-            ("21", "order of sums", "floats differ in\nthe last bit"),
-            ("22", "PyTorch engines", "value for value"),
-        ),
-    ),
-)
+# The map: group and its colour -> lessons and their one idea.
+_GROUPS = {
+    ("the walk", "int16x8"): {
+        "00 start here": "what it is,\nwhat it trades",
+        "01 float32": "the baseline",
+        "02 dynamic range": "scales from\neach input",
+        "03 full integer": "calibrated,\nintegers only",
+        "04 float16": "half the bits",
+        "05 16x8": "finer\nactivations",
+        "06 PyTorch": "prepare, calibrate,\nconvert",
+    },
+    ("further", "int8"): {
+        "07 aware training": "learn with\nthe rounding on",
+        "08 below 8 bits": "where it breaks,\nwhat holds it",
+        "09 choosing": "which one for\nwhich device",
+    },
+    ("deep dives", "float16"): {
+        "20 LiteRT engines": "one file,\nfour roundings",
+        "21 order of sums": "floats differ in\nthe last bit",
+        "22 PyTorch engines": "value for value",
+    },
+}
 
 
 def pictures(rows: Mapping[str, Array], quantize: Callable[[Array, int], Array]) -> None:
@@ -100,12 +89,8 @@ def number_line(
         if (integer - params.qmin) % max(1, len(levels) // 16) == 0:
             axes.text(level, -0.2, integer, ha="center", va="top", fontsize=8)
     axes.plot([0], [0], "o", color=COLORS["float32"], markersize=5)
-    axes.annotate(
-        "",
-        (value, 0.12),
-        (real, 0.62),
-        arrowprops={"arrowstyle": "->", "color": COLORS["int16x8"], "linewidth": 2},
-    )
+    arrow = {"arrowstyle": "->", "color": COLORS["int16x8"], "linewidth": 2}
+    axes.annotate("", (value, 0.12), (real, 0.62), arrowprops=arrow)
     axes.text(real, 0.66, f"{real:.3f}", ha="center", color=COLORS["int16x8"], fontweight="bold")
     ends = [*levels, low, high, real]
     space = 0.04 * (max(ends) - min(ends))
@@ -126,9 +111,11 @@ def sliders(draw: Callable[..., None], start: Mapping[str, Any]) -> None:
         draw: the function that draws.
         start: argument -> the value that its slider starts at.
     """
+    colab = "google.colab" in sys.modules
+    # Front ends allow input, and what runs notebooks without a person does not.
     if importlib.util.find_spec("ipywidgets") is None:
         print("Sliders need ipywidgets (pip install ipywidgets); the figure above stands still.")
-    elif not _somebody_is_there():
+    elif not colab and not getattr(progress.kernel(), "_allow_stdin", False):
         print("Run this cell in JupyterLab, Colab or Binder: sliders appear here.")
     else:
         import ipywidgets
@@ -142,14 +129,6 @@ def sliders(draw: Callable[..., None], start: Mapping[str, Any]) -> None:
         bits = ipywidgets.IntSlider(start["bits"], min=1, max=8, **slow)
         symmetric = ipywidgets.Checkbox(start["symmetric"], description="symmetric")
         ipywidgets.interact(draw, bits=bits, **controls, symmetric=symmetric)
-
-
-def _somebody_is_there() -> bool:
-    """Say whether a person may be in front of the notebook: front ends allow input, runners not."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    kernel = getattr(shell, "kernel", None)
-    return "google.colab" in sys.modules or bool(getattr(kernel, "_allow_stdin", False))
 
 
 def marks(kernel: Array, reach: float) -> None:
@@ -171,15 +150,12 @@ def marks(kernel: Array, reach: float) -> None:
     finish()
 
 
-def path(net: Mapping[str, Array], image: Array) -> None:
-    """Draw how three weights of the network become one number of its output.
+def path(net: network.Net, image: Array) -> None:
+    """Draw how three weights of a network, see `network.forward`, become one number of its output.
 
-    Args:
-        net: "kernel1" [784, 32], "bias1" [32], "kernel2" [32, 10], "bias2" [10].
-        image: [28, 28] float32, whose likeliest digit the number stands for.
+    It is the score of the likeliest digit of the image, [28, 28] float32.
     """
-    hidden = np.maximum(image.ravel() @ net["kernel1"] + net["bias1"], 0)
-    logits = hidden @ net["kernel2"] + net["bias2"]
+    hidden, logits = (values[0] for values in network.forward(net, image[None]))
     digit = int(logits.argmax())
     chosen = np.argsort(hidden)[-3:]
     weights = net["kernel2"][chosen, digit]
@@ -189,7 +165,7 @@ def path(net: Mapping[str, Array], image: Array) -> None:
         products=f"{float(hidden @ net['kernel2'][:, digit]):.3f}",
         rescaled=f"{float(net['bias2'][digit]):+.3f}",
         result=f"{float(logits[digit]):.2f}",
-        types=dict.fromkeys(("weights", "stored", "sum", "rescaled", "result"), "float32"),
+        types=dict.fromkeys(journey.STAGES, "float32"),
         active="weights",
         title=f"From weights to the score of the digit {digit}: a drawing that will come back",
         color=COLORS["float32"],
@@ -201,10 +177,11 @@ def course_map() -> None:
     _, axes = new(title="The map: one idea a lesson, in three groups", height=4.0)
     axes.set(xlim=(-0.05, 7.05), ylim=(-0.15, 3.3))
     axes.axis("off")
-    for row, (group, color, lessons) in enumerate(_GROUPS):
+    for row, ((group, color), lessons) in enumerate(_GROUPS.items()):
         y = 2.2 - 1.12 * row
         axes.text(0.05, y + 0.85, group, va="bottom", fontweight="bold", color=COLORS["text"])
-        for x, (number, name, idea) in enumerate(lessons):
+        for x, (lesson, idea) in enumerate(lessons.items()):
+            number, _, name = lesson.partition(" ")
             box = FancyBboxPatch(
                 (x + 0.04, y),
                 0.92,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qhelpers.notebook.exercises import Verdict, exercise, hint, right
+from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
 Array = NDArray[Any]
 
@@ -83,18 +83,11 @@ def blame(answer: int) -> Verdict:
     return hint(_LINES.get(answer, "The lines have the numbers 1 to 5."))
 
 
-_JOBS = ("dynamic", "static", "neither")
-_REASONS = (
-    "1: static scales come from examples, and 8-bit activations are nothing unusual there.",
-    "2: a hybrid kernel measures rows in float. What does this chip have, and what do you have?",
-    "3: how many scales does one clip get, dynamic or static?",
+choice(
+    "02.3",
+    ["dynamic", "static", "neither"],
+    "Data, hardware, and what one input holds decide.",
+    {"": "1: static scales come from examples, and 8-bit activations are nothing unusual there."},
+    {"": "2: a hybrid kernel measures rows in float. What does this chip have, and what do you?"},
+    {"": "3: how many scales does one clip get, dynamic or static?"},
 )
-
-
-@exercise("02.3", expects=list)
-def choose(answer: list[Any]) -> Verdict:
-    """A recipe for each of three jobs: dynamic, static, neither."""
-    if len(answer) != 3 or any(word not in _JOBS for word in answer):
-        return hint(f"Expected three of {', '.join(map(repr, _JOBS))}; got {answer!r}.")
-    wrong = [why for got, want, why in zip(answer, _JOBS, _REASONS, strict=True) if got != want]
-    return hint(wrong[0]) if wrong else right("Data, hardware, and what one input holds decide.")

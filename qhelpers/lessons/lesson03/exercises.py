@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from qhelpers.arithmetic import affine
-from qhelpers.notebook.exercises import Verdict, exercise, hint, right
+from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
 # The second and third expose a zero point that is cut (toward zero), the first one rounded down.
 _RANGES = (
@@ -22,8 +22,6 @@ def scale_and_zero_point(answer: Callable[[float, float], Any]) -> Verdict:
     """Hold a function `(low, high) -> (scale, zero_point)` against `affine.choose`."""
     for low, high in _RANGES:
         found = answer(low, high)
-        if found is ... or found is None:
-            return hint("The function returns nothing yet: return (scale, zero_point).")
         if not isinstance(found, (tuple, list)) or len(found) != 2:
             return hint(f"Return two numbers, (scale, zero_point); got {found!r}.")
         wanted = affine.choose(low, high)
@@ -83,20 +81,11 @@ def broken_file(answer: list[Any]) -> Verdict:
     return right("The ruler ends at the first gray. One look at the input's scale tells.")
 
 
-_RANGES_FOR = ("MSE", "percentile", "min-max")
-_REASONS = (
-    "1: with four levels, what do rounding and clipping cost? Look at the table.",
-    "2: which of the three lets go of a single value, however large it is?",
-    "3: what could a shorter range leave out here, and what would it gain?",
+choice(
+    "03.3",
+    ["MSE", "percentile", "min-max"],
+    "The levels, the outliers, the range decide.",
+    {"": "1: with four levels, what do rounding and clipping cost? Look at the table."},
+    {"": "2: which of the three lets go of a single value, however large it is?"},
+    {"": "3: what could a shorter range leave out here, and what would it gain?"},
 )
-
-
-@exercise("03.3", expects=list)
-def choose_range(answer: list[Any]) -> Verdict:
-    """How to set the range in three cases."""
-    words = [str(word).strip().lower() for word in answer]
-    wanted = [word.lower() for word in _RANGES_FOR]
-    if len(words) != 3 or any(word not in wanted for word in words):
-        return hint(f"Three of {', '.join(map(repr, _RANGES_FOR))}; got {answer!r}.")
-    wrong = [why for got, want, why in zip(words, wanted, _REASONS, strict=True) if got != want]
-    return hint(wrong[0]) if wrong else right("The levels, the outliers, the range decide.")

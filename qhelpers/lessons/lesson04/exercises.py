@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qhelpers.lessons.lesson04 import half
-from qhelpers.notebook.exercises import Verdict, exercise, hint, right
+from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
 
 @exercise("04.1", expects="callable")
@@ -29,8 +29,6 @@ def rounded_fraction(answer: Callable[..., Any]) -> Verdict:
     }
     for name, fraction in cases.items():
         found = answer(fraction)
-        if found is ... or found is None:
-            return hint("The function returns nothing yet.")
         if int(found) != found:
             return hint(f"The kept part is a whole number; got {found!r}.")
         if found != half.rounded(fraction):
@@ -52,26 +50,20 @@ def broken_number(answer: float) -> Verdict:
     return hint("Print both lists. What do the values in the float16 one have in common?")
 
 
-@exercise("04.3", expects=list)
-def choose(answer: list[Any]) -> Verdict:
-    """Range, precision, counting."""
-    names = ("float32", "float16", "bfloat16", "int32")
-    if len(answer) != 3:
-        return hint(f"Three cases, three names; got {len(answer)}.")
-    unknown = [name for name in answer if name not in names]
-    if unknown:
-        return hint(f"Choose of {', '.join(names)}; got {unknown[0]!r}.")
-    gradients, weights, counts = answer
-    if gradients == "float16":
-        return hint("First case: where does float16 thin out? Its smallest number is 2^-24.")
-    if gradients != "bfloat16":
-        return hint("First case: real numbers, in 16 bits.")
-    if weights == "bfloat16":
-        return hint("Second case: the weights need no such range. Which has more fraction bits?")
-    if weights != "float16":
-        return hint("Second case: real numbers, in 16 bits.")
-    if counts in ("float16", "bfloat16"):
-        return hint("Third case: from some whole number on that type skips some.")
-    if counts == "float32":
-        return hint("Third case: float32 would hold them, but it is not made for counting.")
-    return right("Range first, then precision; and counts are whole numbers.")
+choice(
+    "04.3",
+    ["bfloat16", "float16", "int32"],
+    "Range first, then precision; and counts are whole numbers.",
+    {
+        "float16": "First case: where does float16 thin out? Its smallest number is 2^-24.",
+        "": "First case: real numbers, in 16 bits.",
+    },
+    {
+        "bfloat16": "Second case: the weights need no such range. Which has more fraction bits?",
+        "": "Second case: real numbers, in 16 bits.",
+    },
+    {
+        "float32": "Third case: float32 would hold them, but it is not made for counting.",
+        "": "Third case: from some whole number on that type skips some.",
+    },
+)

@@ -15,23 +15,18 @@ Array = npt.NDArray[Any]
 
 
 def layouts(number: float) -> None:
-    """Draw one number as float32, float16 and bfloat16, bit by bit.
-
-    Args:
-        number: normal in all three.
-    """
-    wide = f"{int(np.float32(number).view(np.uint32)):032b}"
-    half = f"{int(np.float16(number).view(np.uint16)):016b}"
+    """Draw one number, normal in all three, as float32, float16 and bfloat16, bit by bit."""
     bits = int(np.float32(number).view(np.uint32))
-    brain = f"{(bits + 0x7FFF + ((bits >> 16) & 1)) >> 16:016b}"
-    _, axes = style.new(
-        title=f"{number:g} three times: float16 cuts exponent and fraction, bfloat16 only the "
-        "fraction",
-        height=2.6,
+    formats = (
+        ("float32", f"{bits:032b}", 8),
+        ("float16", f"{int(np.float16(number).view(np.uint16)):016b}", 5),
+        ("bfloat16", f"{(bits + 0x7FFF + ((bits >> 16) & 1)) >> 16:016b}", 8),
     )
-    for row, (name, text, exponent) in enumerate(
-        (("float32", wide, 8), ("float16", half, 5), ("bfloat16", brain, 8))
-    ):
+    title = (
+        f"{number:g} three times: float16 cuts exponent and fraction, bfloat16 only the fraction"
+    )
+    _, axes = style.new(title=title, height=2.6)
+    for row, (name, text, exponent) in enumerate(formats):
         fraction = len(text) - 1 - exponent
         groups = [
             ("", text[0], style.COLORS["sign"]),
@@ -44,13 +39,7 @@ def layouts(number: float) -> None:
 
 
 def path(image: Array, weights: Mapping[str, Array], digit: int) -> None:
-    """Draw the course's journey for one logit of the float16 file.
-
-    Args:
-        image: float32 [28, 28].
-        weights: of the CNN, as `keras_cnn.weights` returns them.
-        digit: whose logit.
-    """
+    """Draw the course's journey for a digit's logit of the float16 file."""
     found = half.stages(image, weights, digit)
     journey.draw(
         found["weights"].astype(np.float32),

@@ -60,14 +60,10 @@ def with_litert_quantizer(content: bytes) -> bytes:
     config = qtyping.OpQuantizationConfig(
         weight_tensor_config=half, compute_precision=qtyping.ComputePrecision.FLOAT
     )
+    everything = qtyping.TFLOperationName.ALL_SUPPORTED
     with silence.quiet():
         tool = quantizer.Quantizer(content)
-        tool.update_quantization_recipe(
-            regex=".*",
-            operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
-            op_config=config,
-            algorithm_key=AlgorithmName.FLOAT_CASTING,
-        )
+        tool.update_quantization_recipe(".*", everything, config, AlgorithmName.FLOAT_CASTING)
         return bytes(tool.quantize().quantized_model)
 
 
@@ -92,12 +88,9 @@ def soil(count: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
 
 
 def sensor(values: Floats, dry: npt.NDArray[np.bool_], factor: float = 1e12) -> keras.Model:
-    """Train the sensor's network: capacitances in, a logit of "dry" out.
+    """Train the sensor's network: capacitances in, [n, 1], a logit of "dry" out.
 
-    Args:
-        values: [n, 1].
-        dry: [n, 1].
-        factor: what turns `values` into picofarads; the network multiplies by it.
+    The network multiplies by the factor, which turns the values into picofarads.
     """
     import keras
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qhelpers.notebook.exercises import Verdict, exercise, hint, right
+from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
 
 @exercise("05.1", expects="callable")
@@ -22,17 +22,13 @@ def one_number(
 ) -> Verdict:
     """Check a function (patch, kernel, multiplier) -> (sum, rescaled number)."""
     found = answer(patch.copy(), kernel.copy(), multiplier)
-    if found is ... or found is None:
-        return hint("The function returns nothing yet: return the sum and the number.")
     if not isinstance(found, (tuple, list)) or len(found) != 2:
         return hint("Return two things: the sum, and the number after rescaling.")
     total, number = found
     exact = int((patch.astype(np.int64) * kernel).sum())
-    if np.ndim(total) != 0 or int(total) != exact:
-        if np.ndim(total) == 0 and int(total) == int((patch * kernel).sum()):
-            return hint("int16 times int8 stays int16 in NumPy and wraps: widen to int64 first.")
-        if np.ndim(total) == 0 and int(total) == int((patch.astype(np.int16) * kernel).sum()):
-            return hint("int16 times int8 stays int16 in NumPy and wraps: widen to int64 first.")
+    if np.ndim(total) == 0 and total != exact and total == (patch * kernel).sum():
+        return hint("int16 times int8 stays int16 in NumPy and wraps: widen to int64 first.")
+    if np.ndim(total) != 0 or total != exact:
         return hint("The sum is not right: each input times its weight, all 144 products added.")
     if number == exact * multiplier and number != int(number):
         return hint("That is still a real number: an int16 is whole, so round it.")
@@ -49,46 +45,37 @@ def one_number(
 @exercise("05.2", expects=float)
 def what_it_can_hold(answer: float, *, scale: float) -> Verdict:
     """Check the largest input that the suspect file can represent."""
-    largest = 32_767 * scale
-    if np.isclose(answer, largest, rtol=0.02):
-        return right(
-            "Whatever is louder is clipped: the clips that calibrated it were all that quiet."
-        )
-    if np.isclose(answer, scale, rtol=0.02):
-        return hint("That is the scale: one step. How far do 32,767 steps reach?")
-    if np.isclose(answer, 127 * scale, rtol=0.02) or np.isclose(answer, 255 * scale, rtol=0.02):
-        return hint("That is for 8 bits. The input's type here is int16.")
-    if np.isclose(answer, 65_535 * scale, rtol=0.02):
-        return hint("int16 has a sign: the largest positive one is half of that.")
-    if np.isclose(answer, 1, rtol=0.05):
-        return hint("That is how loud the clips are. What reaches the network? Read the scale.")
+    if np.isclose(answer, 32_767 * scale, rtol=0.02):
+        return right("Whatever is louder is clipped: the clips that calibrated it were that quiet.")
+    wrong = {
+        scale: "That is the scale: one step. How far do 32,767 steps reach?",
+        127 * scale: "That is for 8 bits. The input's type here is int16.",
+        255 * scale: "That is for 8 bits. The input's type here is int16.",
+        65_535 * scale: "int16 has a sign: the largest positive one is half of that.",
+        1.0: "That is how loud the clips are. What reaches the network? Read the scale.",
+    }
+    for value, why in wrong.items():
+        if np.isclose(answer, value, rtol=0.02):
+            return hint(why)
     return hint("The input's largest real value is its scale times the largest int16.")
 
 
-@exercise("05.3", expects=list)
-def choose(answer: list[Any]) -> Verdict:
-    """Check the recipes chosen for three jobs."""
-    names = ("float32", "float16", "dynamic_range", "int8", "int16x8")
-    if len(answer) != 3:
-        return hint(f"Three jobs, three names; got {len(answer)}.")
-    unknown = [name for name in answer if name not in names]
-    if unknown:
-        return hint(f"Choose of {', '.join(names)}; got {unknown[0]!r}.")
-    digits, integers, phone = answer
-    if digits in ("float32", "float16", "dynamic_range"):
-        return hint("The first device has no floating point: that file computes with floats.")
-    if digits == "int16x8":
-        return hint("The digits gained nothing from 16 bits, and they double the memory in use.")
-    if integers in ("float32", "float16", "dynamic_range"):
-        return hint("The second device has no floating point: that file computes with floats.")
-    if integers == "int8":
-        return hint("Second job: look at the quiet end of the figure once more.")
-    if phone == "float32":
-        return hint("Third job: another file has the same quality in half of the bytes.")
-    if phone == "int8":
-        return hint("Third job: int8 drowns the quiet end on a phone as well.")
-    if phone == "dynamic_range":
-        return hint("Third job: its one scale serves a whole clip. Look at its last two bands.")
-    if phone == "int16x8":
-        return hint("Third job: a CPU without 16-bit kernels runs that one slowest of all.")
-    return right("First what the device can run, then what the signal needs, then the cheapest.")
+choice(
+    "05.3",
+    ["int8", "int16x8", "float16"],
+    "First what the device can run, then what the signal needs, then the cheapest.",
+    {
+        "int16x8": "The digits gained nothing from 16 bits, and they double the memory in use.",
+        "": "The first device has no floating point: that file computes with floats.",
+    },
+    {
+        "int8": "Second job: look at the quiet end of the figure once more.",
+        "": "The second device has no floating point: that file computes with floats.",
+    },
+    {
+        "float32": "Third job: another file has the same quality in half of the bytes.",
+        "int8": "Third job: int8 drowns the quiet end on a phone as well.",
+        "dynamic_range": "Third job: its one scale serves a whole clip. See its last two bands.",
+        "int16x8": "Third job: a CPU without 16-bit kernels runs that one slowest of all.",
+    },
+)

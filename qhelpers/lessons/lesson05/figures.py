@@ -17,14 +17,9 @@ if TYPE_CHECKING:
     from qhelpers.tflite.litert import LiteModel
 
 
-def fading(sounds: Mapping[str, npt.NDArray[Any]], tail: int = 1000, zoom: int = 30) -> None:
-    """Draw sounds whole and their quiet end enlarged, one row for each.
-
-    Args:
-        sounds: name, of `COLORS` or any other -> samples [n], from -1 to 1.
-        tail: the first sample of the quiet end.
-        zoom: how many times larger the quiet end is drawn.
-    """
+def fading(sounds: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Draw sounds whole, and enlarged from sample 1000 on: name -> samples [n], from -1 to 1."""
+    tail, zoom = 1000, 30
     title = "From the peak to a thousandth of it: loud and quiet share one clip"
     height = 1.5 * len(sounds) + 0.7
     _, axes = new(len(sounds), 2, title, height=height, sharex="col", squeeze=False)
@@ -51,12 +46,7 @@ def play(sounds: Mapping[str, npt.NDArray[Any]]) -> None:
 
 
 def quiet_end(sounds: Mapping[str, npt.NDArray[Any]], first: int) -> None:
-    """Draw the quiet ends of sounds, one below the other, on one scale.
-
-    Args:
-        sounds: name -> samples [n].
-        first: at which sample of the clip they begin.
-    """
+    """Draw quiet ends, name -> samples [n], that begin at sample `first`, on one scale."""
     title = "The quiet end: int8 falls silent, 16x8 goes on"
     _, axes = new(len(sounds), 1, title, height=0.9 * len(sounds) + 0.9, sharex=True, sharey=True)
     for axis, (name, samples) in zip(axes, sounds.items(), strict=True):
@@ -69,11 +59,7 @@ def quiet_end(sounds: Mapping[str, npt.NDArray[Any]], first: int) -> None:
 
 
 def by_loudness(ratios: Mapping[str, Sequence[float]]) -> None:
-    """Draw the ratio of signal to error against the loudness of the passage.
-
-    Args:
-        ratios: recipe, or "input" -> decibels for each band of `notes.EDGES`, loudest first.
-    """
+    """Draw signal over error: recipe, or "input" -> decibels for each band of `notes.EDGES`."""
     _, axis = new(title="int8 loses the quiet end, 16x8 follows float32 to the last", height=3.6)
     places = np.arange(len(EDGES) - 1)
     styles = {"float32": "-", "float16": "--", "int16x8": ":", "input": "-."}
@@ -91,14 +77,7 @@ def by_loudness(ratios: Mapping[str, Sequence[float]]) -> None:
 
 
 def path(one: Mapping[str, Any], total: int, number: int, lite: LiteModel) -> None:
-    """Draw the course's journey for one number of the last layer.
-
-    Args:
-        one: as `notes.one_number` returns it.
-        total: the sum of its products.
-        number: what the sum becomes.
-        lite: the file.
-    """
+    """Draw the journey of `notes.one_number`: the sum of its products, and what that becomes."""
     last = [step for step in lite.operations if step.name == "CONV_2D"][-1]
     kernel = np.asarray(one["kernel"]).ravel()
     some = kernel[np.abs(kernel).argsort()[[-1, -5, -20, -60]]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from qhelpers import paths
+from qhelpers import keras_cnn, paths
 from qhelpers.arithmetic import affine, ranges
 from qhelpers.progress import progress
 
@@ -47,12 +46,7 @@ class Clips:
 
 
 def pluck(count: int, seed: int) -> Clips:
-    """Make up clips of one to three plucked notes that die away, with hiss that dies with them.
-
-    Args:
-        count: number of clips.
-        seed: the same seed gives the same clips.
-    """
+    """Make up clips of one to three plucked notes that die away, with hiss that dies with them."""
     rng = np.random.default_rng(seed)
     time = np.arange(SAMPLES) / RATE
     clean = np.zeros((count, SAMPLES))
@@ -100,56 +94,32 @@ def by_loudness(clips: Clips, cleaned: Floats) -> list[float]:
     return [float(10 * np.log10(signal[b].sum() / error[b].sum())) for b in bands]
 
 
-def trained(network: keras.Model, show: bool = True) -> keras.Model:
-    """Train a network to clean clips, or take its weights from the cache; return it.
+def trained(network: keras.Model) -> None:
+    """Train a network, [n, 2048, 1] in and out, in place, or take its weights from the cache.
 
     The loss is the absolute error over the local level, so that quiet passages count as much as
     loud ones.
-
-    Args:
-        network: [n, 2048, 1] in and out; its weights are set in place.
-        show: show a progress bar while it trains.
     """
-    import keras
-
     made_by = f"{paths.versions('tensorflow', 'keras', 'numpy')} {_RECIPE} {network.to_json()}"
     key = hashlib.sha256(made_by.encode()).hexdigest()[:12]
-    path = paths.home() / "models" / f"notes-{key}.npz"
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            network.set_weights([kept[f"w{i}"] for i in range(len(network.weights))])
-        return network
-    except FileNotFoundError:
-        pass
-    except Exception as error:  # whatever a damaged file makes NumPy or Keras raise
-        print(f"The cached {path.name} is damaged ({type(error).__name__}): retraining.")
+    keras_cnn.learn_once(network, f"notes-{key}", lambda: _train(network))
+
+
+def _train(network: keras.Model) -> None:
+    """Train a network in place, on pieces of 512 samples: it does not look further than 12."""
+    import keras
+
     clips = pluck(_CLIPS, seed=0)
-    noisy, clean, level = (
-        part.reshape(-1, _PART, 1) for part in (clips.noisy, clips.clean, clips.level)
-    )
+    parts = (clips.noisy, clips.clean, clips.level)
+    noisy, clean, level = (part.reshape(-1, _PART, 1) for part in parts)
     keras.utils.set_random_seed(0)
-    # The same layers on shorter pieces of the clips: the network does not look further than 12.
     pieces = keras.Sequential([keras.Input((_PART, 1)), *network.layers])
     falling = keras.optimizers.schedules.CosineDecay(_RATE, _EPOCHS * len(noisy) // _BATCH)
     pieces.compile(keras.optimizers.Adam(falling), loss="mae", steps_per_execution=25)
-    with progress(_EPOCHS, "Training on notes", show) as advance:
+    with progress(_EPOCHS, "Training on notes") as advance:
         bar = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: advance())
-        pieces.fit(
-            *(noisy, clean),
-            sample_weight=1 / level[..., 0],
-            epochs=_EPOCHS,
-            batch_size=_BATCH,
-            verbose=0,
-            callbacks=[bar],
-        )
-    stream = io.BytesIO()
-    arrays: dict[str, Any] = {f"w{i}": w for i, w in enumerate(network.get_weights())}
-    np.savez(stream, **arrays)
-    try:
-        paths.write_atomically(path, stream.getvalue())
-    except OSError as error:
-        print(f"The trained network could not be kept ({error}); next time it trains again.")
-    return network
+        options = {"epochs": _EPOCHS, "batch_size": _BATCH, "callbacks": [bar], "verbose": 0}
+        pieces.fit(noisy, clean, sample_weight=1 / level[..., 0], **options)
 
 
 def loudness(sounds: Floats, width: int = 129) -> Floats:
@@ -157,34 +127,24 @@ def loudness(sounds: Floats, width: int = 129) -> Floats:
     return _moving_rms(sounds[..., 0].astype(np.float64), width)[..., None].astype(np.float32)
 
 
-def activations(
+def _activations(
     kernels: Sequence[Floats],
     sounds: Floats,
     params: Sequence[affine.QuantParams | None] = (None,) * 4,
 ) -> list[Floats]:
-    """Compute the network in float32, with each activation quantized and dequantized again.
+    """Return the input and each layer's output, quantized by `params` and dequantized again.
 
-    Args:
-        kernels: of its layers, [9, channels in, channels out] each; ReLU behind all but the last.
-        sounds: [n, 2048, 1].
-        params: of the input and of each layer's output; None leaves it as it is.
-
-    Returns:
-        The input and each layer's output, as quantized.
+    The kernels are [9, channels in, channels out]; ReLU stands behind all but the last.
     """
     import keras
 
-    found = [_rounded(sounds, params[0])]
+    found = [sounds if params[0] is None else affine.fake_quantize(sounds, params[0])]
     for layer, kernel in enumerate(kernels, 1):
         sums = keras.ops.conv(found[-1], kernel, strides=1, padding="same")
         after = keras.ops.relu(sums) if layer < len(kernels) else sums
-        found.append(_rounded(np.asarray(after, np.float32), params[layer]))
+        values, ruler = np.asarray(after, np.float32), params[layer]
+        found.append(values if ruler is None else affine.fake_quantize(values, ruler))
     return found
-
-
-def _rounded(values: Floats, params: affine.QuantParams | None) -> Floats:
-    """Return values as `params` leave them."""
-    return values if params is None else affine.fake_quantize(values, params)
 
 
 RIVALS = ("twice the data", "percentile", "least MSE", "per channel", "mu-law input")
@@ -209,21 +169,28 @@ def rivals(
     for kernel in network.get_weights():
         scale = np.abs(kernel).max((0, 1)) / 127
         kernels.append(np.asarray(np.rint(kernel / scale) * scale, np.float32))
-    seen = activations(kernels, training)
+    seen = _activations(kernels, training)
     plain = [ranges.by_minmax(values) for values in seen]
     chosen: list[Sequence[affine.QuantParams | None]] = [
         plain,
-        [ranges.by_minmax(values) for values in activations(kernels, more)],
+        [ranges.by_minmax(values) for values in _activations(kernels, more)],
         [ranges.by_percentile(values) for values in seen],
         [ranges.by_mse(values.ravel()[::41]) for values in seen],
         [ranges.by_minmax(values, axis=2) for values in seen],
         [None, *plain[1:]],
     ]
-    sounds = [noisy] * 5 + [mu_law(noisy)]
+    sounds = [noisy] * 5 + [_mu_law(noisy)]
     return {
-        name: activations(kernels, sound, params)[-1]
+        name: _activations(kernels, sound, params)[-1]
         for name, sound, params in zip(("as it is", *RIVALS), sounds, chosen, strict=True)
     }
+
+
+def _mu_law(sounds: Floats, mu: int = 255) -> Floats:
+    """Round to 255 levels that lie denser near zero (ITU-T G.711's law, not its segments)."""
+    levels = np.rint(127 * np.log1p(mu * np.abs(sounds)) / np.log1p(mu))
+    real = np.expm1(levels / 127 * np.log1p(mu)) / mu
+    return np.asarray(np.sign(sounds) * real, np.float32)
 
 
 def convert(network: keras.Model, recipe: str, sounds: Floats) -> bytes:
@@ -234,12 +201,7 @@ def convert(network: keras.Model, recipe: str, sounds: Floats) -> bytes:
 
 
 def with_litert_quantizer(content: bytes, typical: npt.NDArray[np.float32]) -> bytes:
-    """Quantize a float32 .tflite file of the CNN to 16x8 by litert-quantizer.
-
-    Args:
-        content: the file.
-        typical: [n, 28, 28], to calibrate on.
-    """
+    """Quantize a float32 file of the CNN to 16x8, calibrated on images [n, 28, 28]."""
     from litert_quantizer import quantizer, recipe
 
     from qhelpers.tflite import silence
@@ -279,8 +241,7 @@ def one_number(lite: LiteModel, clips: Clips, clip: int) -> dict[str, Any]:
         clip: which one.
 
     Returns:
-        "patch" [9, 16] int16, "kernel" [9, 16] int8, "multiplier", and "expected": the file's own
-        number; as exercise 05.1 takes them.
+        "patch" [9, 16] int16, "kernel" [9, 16] int8, "multiplier", and "expected", the file's own.
     """
     lite.predict(clips.noisy[clip : clip + 1])
     last = [step for step in lite.operations if step.name == "CONV_2D"][-1]
@@ -293,10 +254,3 @@ def one_number(lite: LiteModel, clips: Clips, clip: int) -> dict[str, Any]:
         "multiplier": float(source.scales[0] * weights.scales[0] / result.scales[0]),
         "expected": int(lite.value(result.index).reshape(SAMPLES)[at]),
     }
-
-
-def mu_law(sounds: Floats, mu: int = 255) -> Floats:
-    """Round to 255 levels that lie denser near zero (ITU-T G.711's law, not its segments)."""
-    levels = np.rint(127 * np.log1p(mu * np.abs(sounds)) / np.log1p(mu))
-    real = np.expm1(levels / 127 * np.log1p(mu)) / mu
-    return np.asarray(np.sign(sounds) * real, np.float32)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from qhelpers.notebook.exercises import Verdict, exercise, hint, right
+from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
 
 def _near(found: float, expected: float) -> bool:
@@ -47,39 +47,30 @@ def scale_and_zero_point(answer: list[Any], low: float, high: float) -> Verdict:
     return right(f"This is what the observer computes: {scale:.5f} and {expected}.")
 
 
-@exercise("06.2", str)
-def wrong_step(answer: str) -> Verdict:
-    """Check what went wrong in the network of `figures.broken`."""
-    hints = {
+choice(
+    "06.2",
+    ["not normalized"],
+    "Its integers stand for 0 to 1, and the network gets -0.42 to 2.82.",
+    {
         "not calibrated": "Then every scale would be 1. Here they are not.",
-        "training mode": "This network has neither dropout nor batch normalization: the mode "
-        "would not be seen in it.",
+        "training mode": "This network has neither dropout nor batch normalization: the mode would "
+        "not be seen in it.",
         "not fused": "Look at the names of the printed layers: is there a Linear without its ReLU "
         "where quantized has both in one?",
         "too few images": "Even one image has pixels from -0.42 up. Which reals can the integers "
         "of this network's input stand for?",
-    }
-    if answer == "not normalized":
-        return right("Its integers stand for 0 to 1, and the network gets -0.42 to 2.82.")
-    if answer in hints:
-        return hint(hints[answer])
-    return hint(f"One of the five texts is expected, such as 'not fused'; got {answer!r}.")
+    },
+)
 
 
-@exercise("06.3", list)
-def decide(answer: list[Any]) -> Verdict:
-    """Check which of three ways fits each of three cases."""
-    known = ("PT2E, compiled", "float32, compiled", "quantize_")
-    if len(answer) != len(known):
-        return hint(f"Three answers are expected, one for each case; got {len(answer)}.")
-    if any(one not in known for one in answer):
-        return hint(f"Each answer is one of {', '.join(map(repr, known))}.")
-    if answer[0] == "PT2E, compiled":
-        return hint("Case 1: which of the two numbers compares like with like?")
-    if answer[2] != "quantize_":
-        return hint("Case 3: nobody can calibrate, and it is the weights that must shrink.")
-    if answer[0] == "quantize_":
-        return hint("Case 1 is a CNN: what does quantize_ do with convolutions?")
-    if answer[1] != "PT2E, compiled":
-        return hint("Case 2: the rival is beaten by far here, with the same accuracy.")
-    return right("Compile first, quantize where it still pays, and swap weights where they weigh.")
+choice(
+    "06.3",
+    ["float32, compiled", "PT2E, compiled", "quantize_"],
+    "Compile first, quantize where it still pays, and swap weights where they weigh.",
+    {
+        "PT2E, compiled": "Case 1: which of the two numbers compares like with like?",
+        "quantize_": "Case 1 is a CNN: what does quantize_ do with convolutions?",
+    },
+    {"": "Case 2: the rival is beaten by far here, with the same accuracy."},
+    {"": "Case 3: nobody can calibrate, and it is the weights that must shrink."},
+)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qhelpers.notebook.exercises import Verdict, exercise, hint, right, unanswered
+from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 from qhelpers.pytorch import engines
 
 Array = npt.NDArray[Any]
@@ -43,10 +43,7 @@ def backward_pass(answer: Callable[..., Any]) -> Verdict:
     scale, qmin, qmax = 0.5, -2, 1
     x = np.array([-3.0, -1.26, -1.2, -1.0, 0.0, 0.2, 0.5, 0.74, 0.8, 5.0])
     gradient = np.array([1.0, -2.0, 3.0, 0.5, -1.0, 2.0, 4.0, -3.0, 1.5, 2.5])
-    found = answer(gradient.copy(), x.copy(), scale, qmin, qmax)
-    if found is None or found is ...:
-        return unanswered()
-    found = np.asarray(found, dtype=np.float64)
+    found = np.asarray(answer(gradient.copy(), x.copy(), scale, qmin, qmax), np.float64)
     if found.shape != x.shape:
         return hint(f"One gradient for each x is expected: shape {x.shape}, got {found.shape}.")
     level = np.rint(x / scale)
@@ -82,35 +79,26 @@ def backward_pass(answer: Callable[..., Any]) -> Verdict:
     return hint("Where round(x / scale) lies in qmin to qmax pass the gradient, elsewhere 0.")
 
 
-@exercise("07.2", str)
-def what_breaks(answer: str) -> Verdict:
-    """Check the diagnosis of the uneven CNN in eager mode."""
-    hints = {
+choice(
+    "07.2",
+    ["seven_bits"],
+    "One bit of the activations: the small channels share their scale.",
+    {
         "images": "Run tried(images=5000): do the logits get better?",
         "histogram": "Run tried(histogram=False): do the logits get better?",
         "per_channel": "That is on. Turn it off: does it get better?",
-    }
-    if answer == "seven_bits":
-        return right("One bit of the activations: the small channels share their scale.")
-    if answer in hints:
-        return hint(hints[answer])
-    return hint(f"One of tried's four arguments is expected, as a text; got {answer!r}.")
+    },
+)
 
 
-@exercise("07.3", list)
-def train_or_not(answer: list[Any]) -> Verdict:
-    """Check what is tried next in three cases."""
-    known = ("nothing", "ranges", "train")
-    if len(answer) != len(known):
-        return hint(f"Three answers are expected, one for each case; got {len(answer)}.")
-    if any(one not in known for one in answer):
-        return hint(f"Each answer is one of {', '.join(map(repr, known))}.")
-    if answer[0] != "nothing":
-        return hint("Case 1: what is there to repair?")
-    if answer[1] == "train":
-        return hint("Case 2: has everything been tried that needs no labels?")
-    if answer[1] == "nothing":
-        return hint("Case 2 loses two points: with which kind of range?")
-    if answer[2] != "train":
-        return hint("Case 3: what is left untried?")
-    return right("Training comes last, on top of the best that goes without.")
+choice(
+    "07.3",
+    ["nothing", "ranges", "train"],
+    "Training comes last, on top of the best that goes without.",
+    {"": "Case 1: what is there to repair?"},
+    {
+        "train": "Case 2: has everything been tried that needs no labels?",
+        "nothing": "Case 2 loses two points: with which kind of range?",
+    },
+    {"": "Case 3: what is left untried?"},
+)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from qhelpers.evaluation.metrics import Interval
 from qhelpers.notebook import style
 
 Array = npt.NDArray[Any]
@@ -15,30 +16,12 @@ Array = npt.NDArray[Any]
 AFTER, AWARE = style.COLORS["int8"], style.COLORS["int16x8"]
 
 
-class Interval(Protocol):
-    """A share of 1 with its interval, such as a `metrics.Accuracy` or a `metrics.Mean`."""
-
-    @property
-    def value(self) -> float:
-        """The share."""
-
-    @property
-    def low(self) -> float:
-        """The interval's lower end."""
-
-    @property
-    def high(self) -> float:
-        """The interval's upper end."""
-
-
 def ranges(
     after: Mapping[str, Mapping[str, Mapping[int, Interval]]], before: Mapping[str, Interval]
 ) -> None:
     """Draw accuracy against bits for ways to choose ranges, one panel for each network.
 
-    Args:
-        after: network -> way -> bits -> accuracy; the worse way first.
-        before: network -> accuracy in float32.
+    `after` is network -> way -> bits -> accuracy, the worse way first; `before` that in float32.
     """
     title = "Two bits, no training: most of what the largest weight breaks, a better range mends"
     _, panels = style.new(1, len(after), title, height=3.4)
@@ -59,13 +42,9 @@ def ranges(
 
 
 def staircase(x: Array, rounded: Array, true_slope: Array, passed: Array) -> None:
-    """Draw fake quantization forward, and the two gradients backward.
+    """Draw fake quantization of x, [n], forward, and the two gradients backward.
 
-    Args:
-        x: [n] reals.
-        rounded: [n] what fake quantization makes of them.
-        true_slope: [n] the gradient of plain rounding.
-        passed: [n] the gradient that the straight-through estimator reports.
+    The gradients are that of plain rounding, and what the straight-through estimator passes.
     """
     title = "Forward the value is a staircase, backward the gradient pretends it is a ramp"
     _, (forward, backward) = style.new(1, 2, title, height=3.1)
@@ -84,10 +63,7 @@ def staircase(x: Array, rounded: Array, true_slope: Array, passed: Array) -> Non
 def latent(real: Array, used: Array, jumps: Array) -> None:
     """Draw one float weight and what it rounds to, and how many weights jump in each ten steps.
 
-    Args:
-        real: [steps, weights] the latent weights.
-        used: [steps, weights] what the layer multiplied with.
-        jumps: bool [steps - 1, weights], where the weight in use changed.
+    Latent weights and those in use are [steps, weights]; where these changed, [steps - 1, weights].
     """
     title = "The float weight creeps, the rounded one waits, then jumps; late in training, less"
     _, (one, all_of_them) = style.new(1, 2, title, height=3.1)
@@ -106,12 +82,7 @@ def latent(real: Array, used: Array, jumps: Array) -> None:
 
 
 def training(means: Mapping[str, Mapping[str, Interval]], best: Mapping[str, Interval]) -> None:
-    """Draw what each way of training ends at, beside the best without training.
-
-    Args:
-        means: network -> recipe -> mean accuracy of several runs.
-        best: network -> accuracy of the best that was not trained.
-    """
+    """Draw each recipe's mean accuracy of several runs, beside the best without training."""
     title = "At two bits: a good range first, then training on top of it"
     _, panels = style.new(1, len(means), title, height=3.2, sharey=True)
     for axes, (name, rows) in zip(np.ravel(panels), means.items(), strict=True):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qhelpers.arithmetic import packing
 from qhelpers.evaluation.metrics import Accuracy
-from qhelpers.notebook.exercises import Verdict, exercise, hint, right
+from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
 
 @exercise("08.1", expects="callable")
@@ -18,10 +18,7 @@ def unpack_nibbles(answer: Callable[[NDArray[np.uint8]], Any]) -> Verdict:
     """Check a function that takes 4-bit signed integers out of bytes."""
     wanted = np.array([-8, 7, 0, -1, 3, -5, 1, 2], np.int8)
     packed = packing.pack(wanted, 4)
-    returned = answer(packed.copy())
-    if returned is ... or returned is None:
-        return hint("The function returns nothing yet: return an array of integers.")
-    found = np.asarray(returned)
+    found = np.asarray(answer(packed.copy()))
     if found.shape != wanted.shape:
         return hint(f"{packed.size} bytes hold {wanted.size} integers; got shape {found.shape}.")
     low, high = packed & 15, packed >> 4
@@ -50,17 +47,16 @@ def exported(integers: NDArray[np.int8]) -> NDArray[np.uint8]:
     return packing.pack(pairs[:, ::-1], 4)
 
 
-@exercise("08.2", expects=str)
-def wrong_order(answer: str) -> Verdict:
-    """Check what the exporter did."""
-    hints = {
+choice(
+    "08.2",
+    ["halves"],
+    "Both are there, with their signs, in the wrong half of the byte.",
+    {
         "scales": "The scales are applied after reading, and the integers already differ.",
         "sign": "Look for a negative number: has it become a positive one, or has it moved?",
         "rows": "With rows in another order, hardly a number would be where it was, or one off.",
-    }
-    if answer.strip().lower() == "halves":
-        return right("Both are there, with their signs, in the wrong half of the byte.")
-    return hint(hints.get(answer.strip().lower(), f"One of {', '.join(hints)}, halves."))
+    },
+)
 
 
 _BUDGET, _SIZES, _WIDTHS = 5200, (108, 20_280), (1, 2, 4, 8)

@@ -1,4 +1,4 @@
-"""Figures of lesson 08: cliffs, clipping, shifted logits, codebooks, nibbles."""
+"""Figures of lesson 08: cliffs, clipping, shifted logits, nibbles."""
 
 from __future__ import annotations
 
@@ -21,15 +21,10 @@ _TICKS = (99, 98, 97, 95, 90, 80, 50, 10)
 
 
 def cliffs(panels: Mapping[str, Mapping[str, Curve]], baseline: Accuracy, title: str) -> None:
-    """Draw accuracy against bits, with 95 % intervals, a panel for each set of curves.
+    """Draw accuracy against bits, with 95 % intervals: title of a panel -> name -> curve.
 
     The axis is logarithmic in the share of wrong answers: from 99 to 97 % there is as much room as
     from 30 to 10 %.
-
-    Args:
-        panels: title of the panel -> name of the curve -> accuracy for each number of bits.
-        baseline: that of float32.
-        title: the figure's message.
     """
     _, all_axes = new(1, len(panels), title, height=4.2, sharey=True)
     panel_axes = np.atleast_1d(all_axes)
@@ -40,19 +35,12 @@ def cliffs(panels: Mapping[str, Mapping[str, Curve]], baseline: Accuracy, title:
         for (label, curve), shift, color, marker in zip(
             curves.items(), shifts, _LINES, _MARKERS, strict=False
         ):
-            value = np.array([_wrong(share.value) for share in curve.values()])
-            low = np.array([_wrong(share.high) for share in curve.values()])
-            high = np.array([_wrong(share.low) for share in curve.values()])
-            ax.errorbar(
-                np.array(list(curve)) + shift,
-                value,
-                yerr=[value - low, high - value],
-                color=COLORS[color],
-                marker=marker,
-                markersize=5,
-                capsize=2,
-                label=label,
-            )
+            low, value, high = np.array(
+                [[_wrong(s.high), _wrong(s.value), _wrong(s.low)] for s in curve.values()]
+            ).T
+            style = {"color": COLORS[color], "marker": marker, "markersize": 5, "capsize": 2}
+            places = np.array(list(curve)) + shift
+            ax.errorbar(places, value, yerr=[value - low, high - value], label=label, **style)
         ax.set_yscale("log")
         ax.set(title=name, xlabel="bits", xlim=(8.4, 0.6), ylim=(96, 1), xticks=range(8, 0, -1))
         ax.yaxis.set_minor_locator(NullLocator())
@@ -71,9 +59,8 @@ def _wrong(share: float) -> float:
 def clipping(panels: Mapping[str, tuple[Array, Array, Array]]) -> None:
     """Draw rounding error, clipping error and their sum against where the range is cut off.
 
-    Args:
-        panels: title -> (clipping point as share of the largest weight, rounding, clipping), the
-            errors as shares of the weights' own mean square.
+    Panels: title -> (clipping points as shares of the largest weight, rounding, clipping), the
+    errors as shares of the weights' own mean square.
     """
     best = [shares[np.argmin(a + b)] for shares, a, b in panels.values()]
     title = (
@@ -97,11 +84,7 @@ def clipping(panels: Mapping[str, tuple[Array, Array, Array]]) -> None:
 
 
 def shifts(errors: Array) -> None:
-    """Draw how far each logit is off: a dot for each image, a bar for the mean.
-
-    Args:
-        errors: [n, 10], quantized minus float logits.
-    """
+    """Draw how far each logit is off, [n, 10]: a dot for each image, a bar for the mean."""
     means = errors.mean(axis=0)
     digit = int(np.abs(means).argmax())
     title = f"Each logit has an error that all images share: for digit {digit}, {means[digit]:+.1f}"
@@ -117,11 +100,7 @@ def shifts(errors: Array) -> None:
 
 
 def nibbles(integers: Sequence[int]) -> None:
-    """Draw how 4-bit integers lie in bytes, two in each, the first in the low half.
-
-    Args:
-        integers: -8 to 7, an even number of them.
-    """
+    """Draw how an even number of 4-bit integers lie in bytes, the first in the low half."""
     text = ", ".join(map(str, integers))
     _, ax = new(title=f"{text}: two integers in a byte, the first in the low half", height=2.3)
     for row, (low, high) in enumerate(zip(integers[::2], integers[1::2], strict=True)):

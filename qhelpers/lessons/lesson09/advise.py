@@ -17,9 +17,6 @@ def after_int8(sqnr_db: Mapping[str, float]) -> str:
     Args:
         sqnr_db: "int8" and "int16x8" -> signal-to-quantization-noise ratio of the outputs against
             those of float32, in decibels, on inputs that were not used for calibration.
-
-    Returns:
-        The advice, in two lines.
     """
     gain = sqnr_db["int16x8"] - sqnr_db["int8"]
     if gain >= GAIN_DB:

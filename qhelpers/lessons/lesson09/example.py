@@ -31,21 +31,21 @@ def trained(digits: Digits) -> Any:
     import keras
     from keras import layers
 
+    strided = {"strides": 2, "padding": "same", "use_bias": False}
+
     def normalized(x: Any, name: str) -> Any:
         x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
         return layers.ReLU(6, name=f"{name}_relu")(x)
 
     def block(x: Any, filters: int, name: str) -> Any:
-        depthwise = layers.DepthwiseConv2D(
-            3, strides=2, padding="same", use_bias=False, name=f"{name}_depthwise"
-        )
+        depthwise = layers.DepthwiseConv2D(3, **strided, name=f"{name}_depthwise")
         x = normalized(depthwise(x), f"{name}_depthwise")
         pointwise = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_pointwise")
         return normalized(pointwise(x), f"{name}_pointwise")
 
     keras.utils.set_random_seed(0)
     picture = keras.Input((28, 28, 1), name="picture")
-    stem = layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False, name="stem")
+    stem = layers.Conv2D(16, 3, **strided, name="stem")
     x = block(block(normalized(stem(picture), "stem"), 64, "first"), 128, "second")
     x = layers.GlobalAveragePooling2D(name="average")(x)
     model = keras.Model(picture, layers.Dense(10, name="scores")(x), name="mobile")
@@ -60,11 +60,7 @@ def trained(digits: Digits) -> Any:
 
 
 def two_dense_layers(width: int) -> dict[str, Callable[[], None]]:
-    """Return calls that run two dense layers of `width` inputs and outputs once, by recipe.
-
-    Returns:
-        "float32" and "int8" -> a function for `metrics.latency`.
-    """
+    """Return "float32" and "int8" -> a call that runs two dense layers of `width` in and out."""
     import keras
     from keras import layers
 

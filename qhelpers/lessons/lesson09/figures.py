@@ -33,16 +33,10 @@ def pareto(rows: Sequence[Row], front: Sequence[str], title: str) -> None:
         color = style.COLORS.get(row.model) or _COLORS.get(row.model, style.COLORS["muted"])
         axes.errorbar(x, y, [[y - low], [high - y]], fmt="o", ms=7, color=color, capsize=3)
         time = "" if row.latency_ratio is None else f"\n{row.latency_ratio:.2g}x the time"
-        axes.annotate(
-            row.model + time,
-            (x, high if above[row.model] else low),
-            (0, 5 if above[row.model] else -5),
-            textcoords="offset points",
-            color=color,
-            ha="center",
-            va="bottom" if above[row.model] else "top",
-            fontsize=9,
-        )
+        end, offset, va = (high, 5, "bottom") if above[row.model] else (low, -5, "top")
+        near = {"xytext": (0, offset), "textcoords": "offset points"}
+        look = {"color": color, "ha": "center", "va": va, "fontsize": 9}
+        axes.annotate(row.model + time, (x, end), **near, **look)
     axes.set_xscale("log")
     sizes = sorted({round(x) for x, _ in points.values()})
     ticks = [size for i, size in enumerate(sizes) if i == 0 or size > 1.25 * sizes[i - 1]]
@@ -66,12 +60,7 @@ def _apart(points: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, 
 
 
 def speed_by_size(ratios: Mapping[int, float], cpu: str) -> None:
-    """Draw int8's time over float32's against the width of a dense layer.
-
-    Args:
-        ratios: width -> time of the int8 file over that of the float32 file.
-        cpu: the processor that it was measured on.
-    """
+    """Draw width of a dense layer -> int8's time over float32's, as measured on a processor."""
     widths, values = list(ratios), np.array(list(ratios.values()))
     title = (
         f"From small layers to large ones, int8 takes {values[0]:.2g} to {values[-1]:.2g} times "

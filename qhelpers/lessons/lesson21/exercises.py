@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qhelpers.notebook.exercises import Verdict, exercise, hint, right
+from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
 _F32 = np.float32
 # Added one by one, from the start on, the small ones are lost; 2^-24 is half a gap at 1.
@@ -50,26 +50,24 @@ def _late(values: NDArray[Any], factors: NDArray[Any], start: Any) -> Any:
     return total + start
 
 
-@exercise("21.2", expects=str)
-def _detail(answer: str) -> Verdict:
-    """Check which detail of the layer was changed."""
-    if answer == "halves":
-        return right("One activation moved by a step: all logits of its image, and no other image.")
-    reasons = {
+choice(
+    "21.2",
+    ["halves"],
+    "One activation moved by a step: all logits of its image, and no other image.",
+    {
         "scales": "Every logit of every image is multiplied by the scales. How many are touched?",
         "bias": "The bias goes into every image. How many are touched?",
         "order of the sum": "These are sums of integers in int32: does their order matter at all?",
-    }
-    return hint(reasons.get(answer, 'Name one of "scales", "halves", "bias", "order of the sum".'))
+    },
+)
 
 
-@exercise("21.3", expects=str)
-def _test(answer: str) -> Verdict:
-    """Check what a test on two kinds of processor compares."""
-    if answer == "a bound from the sums of magnitudes":
-        return right("Wide enough for every order, narrow enough to catch a wrong program.")
-    if answer == "every bit":
-        return hint("Does a processor of another maker add in the same order?")
-    if answer == "accuracy only":
-        return hint("Which mistakes would never show in it?")
-    return hint("Give one of the three texts.")
+choice(
+    "21.3",
+    ["a bound from the sums of magnitudes"],
+    "Wide enough for every order, narrow enough to catch a wrong program.",
+    {
+        "every bit": "Does a processor of another maker add in the same order?",
+        "accuracy only": "Which mistakes would never show in it?",
+    },
+)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qhelpers.notebook.exercises import Verdict, exercise, hint, right
+from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 from qhelpers.pytorch.engines import Layer
 
 Array = npt.NDArray[Any]
@@ -46,10 +46,7 @@ def _in_order(
 def third_order(answer: Callable[[Array, Layer], Any], layer: Layer, totals: Array) -> Verdict:
     """Check a function `(total, layer)` that computes qnnpack's levels."""
     zeroed = Layer(**(vars(layer) | {"zero_point": 37}))
-    found = answer(totals.copy(), zeroed)
-    if found is None or found is ...:
-        return hint("Your function returns nothing: end it with return.")
-    got = np.asarray(found, np.float64)
+    got = np.asarray(answer(totals.copy(), zeroed), np.float64)
     if got.shape != totals.shape:
         return hint(f"One level for each sum is expected, {totals.shape}; got {got.shape}.")
     if np.array_equal(got, _in_order(totals, zeroed)):
@@ -84,10 +81,11 @@ def report(
     return finish(rule(add(x, layer), layer), layer).astype(np.int64)
 
 
-@exercise("22.2", str)
-def diagnosis(answer: str) -> Verdict:
-    """Check what happened on the other machine."""
-    why = {
+choice(
+    "22.2",
+    ["pairs"],
+    "Many levels, up in one image and down in another: sums that saturated.",
+    {
         "bias": "Without its bias a neuron moves by the same amount in every image. Look at one "
         "column of moved.",
         "zero point": "An ignored zero point adds the same to a neuron in every image. Look at one "
@@ -96,25 +94,15 @@ def diagnosis(answer: str) -> Verdict:
         "the signs in one column of moved.",
         "truncated": "Truncation moves a byte by one level at most, and always down. What are the "
         "smallest and the largest of moved?",
-    }
-    if answer == "pairs":
-        return right("Many levels, up in one image and down in another: sums that saturated.")
-    return hint(why.get(answer, f"Choose one of: {', '.join([*why, 'pairs'])}."))
+    },
+)
 
 
-@exercise("22.3", list)
-def three_machines(answer: list[Any]) -> Verdict:
-    """Check the qconfigs for three machines."""
-    if len(answer) != 3 or not set(answer) <= {"x86", "onednn", "qnnpack"}:
-        return hint('Three names are expected, each "x86", "onednn" or "qnnpack".')
-    phone, old, new = answer
-    if phone != "qnnpack":
-        return hint("(a): which of the three was built for Arm?")
-    if old != "x86":
-        return hint("(b): without VNNI, pairs of full 8-bit activations saturate.")
-    if new != "onednn":
-        return hint(
-            "(c): nothing saturates there. Which qconfig has all 256 levels and a scale "
-            "for each row?"
-        )
-    return right("Choose for the machine that runs it, not for the one that you sit at.")
+choice(
+    "22.3",
+    ["qnnpack", "x86", "onednn"],
+    "Choose for the machine that runs it, not for the one that you sit at.",
+    {"": "(a): which of the three was built for Arm?"},
+    {"": "(b): without VNNI, pairs of full 8-bit activations saturate."},
+    {"": "(c): nothing saturates there. Which has all 256 levels and a scale for each row?"},
+)
