@@ -49,9 +49,7 @@ def model() -> Any:
 
 @pytest.fixture(scope="module")
 def files(model: Any, inputs: np.ndarray) -> dict[str, bytes]:
-    found, refused = conversion.quantize_all(model, inputs, value_range=(-1, 1))
-    assert refused == {}
-    return found
+    return {n: conversion.convert(model, n, inputs, (-1, 1)) for n in conversion.RECIPES}
 
 
 def test_five_files_that_agree_with_keras(
@@ -66,9 +64,9 @@ def test_five_files_that_agree_with_keras(
 
 def test_the_range_has_to_be_named(model: Any, inputs: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"in \[0, 1\].*got values from -0.99"):
-        conversion.quantize_all(model, inputs)
+        conversion.convert(model, "int8", inputs)
     with pytest.raises(ValueError, match=r"in \[-1, 1\].*got values from -3"):
-        conversion.quantize_all(model, 3 * np.sign(inputs), value_range=(-1, 1))
+        conversion.convert(model, "int8", 3 * np.sign(inputs), (-1, 1))
     anything = (-math.inf, math.inf)
     assert conversion.checked(9 * inputs, SHAPE, "int8", anything).min() < -8
     with pytest.raises(ValueError, match="got 2 NaN or infinities"):
@@ -81,33 +79,11 @@ def test_what_cannot_be_converted_says_so(inputs: np.ndarray) -> None:
     two = [keras.Input((3,)), keras.Input((3,))]
     several = keras.Model(two, keras.layers.Add()(two))
     with pytest.raises(ValueError, match="must have one input; this one has 2"):
-        conversion.quantize_all(several, inputs)
-    one = keras.Input(SHAPE)
-    twice = keras.Model(one, [keras.layers.Flatten()(one), keras.layers.ReLU()(one)])
-    with pytest.raises(ValueError, match="must have one output; this one has 2"):
-        conversion.quantize_all(twice, abs(inputs) / 4)
+        conversion.convert(several, "int8", inputs)
     free = keras.Input((None, 3))
     sequence = keras.Model(free, keras.layers.Dense(2)(free))
     with pytest.raises(ValueError, match=r"fixed size; this one has \[None, 3\]"):
-        conversion.quantize_all(sequence, inputs)
-
-
-def test_a_recipe_that_cannot_hold_the_model_is_refused(
-    model: Any, inputs: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def convert(model: Any, recipe: str, *rest: Any) -> bytes:
-        if recipe in refusing:
-            raise conversion.ConversionError(f"{recipe} cannot hold FLOOR")
-        return recipe.encode()
-
-    monkeypatch.setattr(conversion, "convert", convert)
-    refusing = ["int8", "int16x8"]
-    found, refused = conversion.quantize_all(model, inputs, (-1, 1))
-    assert list(found) == ["float32", "dynamic_range", "float16"]
-    assert refused == {name: f"{name} cannot hold FLOOR" for name in refusing}
-    refusing = ["float32"]
-    with pytest.raises(conversion.ConversionError, match="float32"):
-        conversion.quantize_all(model, inputs, (-1, 1))
+        conversion.convert(sequence, "int8", inputs)
 
 
 def test_a_file_against_itself_has_no_error(files: dict[str, bytes], inputs: np.ndarray) -> None:
