@@ -10,8 +10,7 @@ import zoo
 
 from qhelpers.cli.main import main
 from qhelpers.quantizer import inspection
-from qhelpers.quantizer.running import Runner, multiply_adds, peak_memory
-from qhelpers.tflite import conversion
+from qhelpers.tflite import conversion, litert
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = next(
@@ -27,7 +26,9 @@ def files() -> dict[str, bytes]:
 
 
 def test_what_each_recipe_leaves_in_floating_point(files: dict[str, bytes]) -> None:
-    said = {name: inspection.integer_only(Runner(content)) for name, content in files.items()}
+    said = {
+        name: inspection.integer_only(litert.opened(content)) for name, content in files.items()
+    }
     assert said["int8"].startswith("Integer only")
     assert said["int16x8"].startswith("Computes in integers, between float inputs or outputs")
     assert said["float16"] == "Floating point throughout, weights stored as float16."
@@ -35,21 +36,22 @@ def test_what_each_recipe_leaves_in_floating_point(files: dict[str, bytes]) -> N
 
 
 def test_work_and_memory_by_hand(files: dict[str, bytes]) -> None:
-    file = Runner(files["float32"])
+    file = litert.opened(files["float32"])
     first, other = 16 * 16 * 8 * 3 * 3 * 3, 16 * 16 * 8 * 3 * 3 * 8
-    assert multiply_adds(file) == first + 4 * other + 8 * 4
-    assert peak_memory(file) == 3 * 4 * 16 * 16 * 8  # the shortcut, and one layer's two ends
+    assert inspection.multiply_adds(file) == first + 4 * other + 8 * 4
+    assert (
+        inspection.peak_memory(file) == 3 * 4 * 16 * 16 * 8
+    )  # the shortcut, and one layer's two ends
 
 
 def test_the_lines_of_code_are_right(files: dict[str, bytes]) -> None:
-    runner = Runner(files["int8"])
+    runner = litert.opened(files["int8"])
     x = np.random.default_rng(1).random((1, 16, 16, 3), dtype=np.float32)
     before, after = inspection.lines_of_code(runner)
     scope = {"np": np, "x": x}
     exec(before, scope)
-    runner._interpreter.set_tensor(runner.inputs[0].index, scope["raw"])
-    runner._interpreter.invoke()
-    scope["raw"] = runner.tensor(runner.outputs[0].index)
+    runner.invoke({"picture": scope["raw"]})
+    scope["raw"] = runner.value(runner.outputs[0].index)
     exec(after, scope)
     np.testing.assert_allclose(scope["y"], runner.run({"picture": x})["output_0"], rtol=1e-5)
 
@@ -65,7 +67,7 @@ def test_it_describes_files_and_refuses_others(
     said = capsys.readouterr().out
     for words in (
         "5 CONV_2D",
-        "picture: uint8 [1, 16, 16, 3], scale",
+        "picture: uint8 [n, 16, 16, 3], scale",
         "bytes of float16",
         "XNNPACK",
     ):

@@ -71,16 +71,20 @@ def test_it_writes_files_scorecard_and_report(
     card = json.loads((out / "scorecard.json").read_text(encoding="utf-8"))
     rows = {row["model"]: row for row in card["rows"]}
     assert set(rows) == set(conversion.RECIPES)
-    assert card["ship"] in rows
+    assert card["verdict"]["ship"] in rows
     unseen = np.sort(np.random.default_rng(0).permutation(310)[155:])
     for name in ("float32", "int8"):
         lite = litert.LiteModel((out / f"{name}.tflite").read_bytes())
         right = (lite.predict(INPUTS[unseen]).argmax(1) == LABELS[unseen]).mean()
-        assert rows[name]["value"] == pytest.approx(right)
-        assert rows[name]["low"] < right < rows[name]["high"]
+        assert rows[name]["score"]["value"] == pytest.approx(right)
+        assert rows[name]["score"]["low"] < right < rows[name]["score"]["high"]
     page = (out / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"(src|href)=", page), "nothing is loaded from elsewhere"
-    for text in ("model.keras, quantized", "DEPTHWISE_CONV_2D", "155 samples gave the ranges"):
+    for text in (
+        "model.keras, quantized",
+        "DEPTHWISE_CONV_2D",
+        "155 of 310 samples of x.npz gave the ranges",
+    ):
         assert text in page
     said = capsys.readouterr()
     assert "Ship " in said.out
@@ -93,7 +97,7 @@ def test_labels_are_optional_and_the_folder_may_be_deep(folder: Path) -> None:
     assert run(folder, "--out", str(deep), labels=False) == 0
     card = json.loads((deep / "scorecard.json").read_text(encoding="utf-8"))
     assert card["metric"] == "accuracy v. float32"
-    assert card["rows"][0]["value"] == 1
+    assert card["rows"][0]["score"]["value"] == 1
 
 
 @pytest.mark.parametrize(("io", "kind"), [("uint8", "uint8"), ("int8", "int8"), ("float32", "f")])
@@ -230,7 +234,6 @@ def test_what_it_refuses_is_said_in_one_line(
         (["--range", "1", "0"], "--range 1 0: LOW must be below HIGH"),
         (["--scale", "0", "1"], "--scale are for a folder of images"),
         (["--recipes", "int7"], "no recipe 'int7'; there are float32, "),
-        (["--output", "nothing"], "--output nothing: the model has output_0"),
         (["--shape", "6,x"], "--shape 6,x: write whole numbers"),
         (["--shape", "7,6,1"], "--shape [7, 6, 1] does not fit 'picture': [6, 6, 1]"),
         (["--tolerance", "2"], "--tolerance 2: a share of 1"),

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from qhelpers.cli.main import main
-from qhelpers.quantizer import cures, layers, recipes, tasks, verdict
+from qhelpers.evaluation import layer_errors
+from qhelpers.quantizer import cures, recipes, tasks, verdict
 from qhelpers.quantizer.inspection import Support
-from qhelpers.quantizer.running import Runner
-from qhelpers.tflite import conversion
+from qhelpers.tflite import conversion, litert
 
 pytest.importorskip("litert_quantizer")
 INPUTS = np.random.default_rng(0).normal(0, 1, (200, 8, 8, 2)).astype(np.float32)
@@ -53,7 +55,7 @@ def test_the_broken_network_is_mended_and_the_lesser_evil_is_named(
     text = (tmp_path / "out" / "scorecard.json").read_text(encoding="utf-8")
     card = json.loads(text)
     rows = {row["model"]: row for row in card["rows"]}
-    assert rows["int8_cured"]["sqnr_db"] > rows["int8"]["sqnr_db"] + 10
+    assert rows["int8_cured"]["score"]["sqnr_db"] > rows["int8"]["score"]["sqnr_db"] + 10
     assert rows["int8_cured"]["bytes"] < 1.3 * rows["int8"]["bytes"]
     said = " ".join(capsys.readouterr().out.split())
     for words in ("ranges: least squared error: loses", "channels equalized: loses"):
@@ -62,40 +64,43 @@ def test_the_broken_network_is_mended_and_the_lesser_evil_is_named(
 
 
 def test_equalizing_changes_no_answer(broken: bytes) -> None:
-    before = Runner(broken).run({"picture": INPUTS})
-    after = Runner(cures._equalized(broken, {"picture": INPUTS})).run({"picture": INPUTS})
+    before = litert.opened(broken).run({"picture": INPUTS})
+    content, ranges = cures._equalized(broken, {"picture": INPUTS})
+    after = litert.opened(content).run({"picture": INPUTS})
     for name, values in before.items():
         np.testing.assert_allclose(after[name], values, rtol=1e-3, atol=1e-3)
+    assert max(high for _, high in ranges.values()) < 100
+
+
+def compared(float32: bytes, other: bytes) -> list[layer_errors.TensorError]:
+    few = INPUTS[:40]
+    return layer_errors.tensor_errors(float32, other, few, alone=True, engine="optimized")
 
 
 def test_a_layer_in_float32_is_really_float(broken: bytes) -> None:
     few = {"picture": INPUTS[:40]}
-    worst = layers.worst(layers.compare(broken, recipes.requantized(broken, "int8", few), few))
-    assert worst is not None
+    worst = cures._worst_layers(broken, recipes.requantized(broken, "int8", few), few)[0]
     assert worst.name.startswith("second")
-    kept = recipes.requantized(broken, "int8", few, keep=(worst.tensor,))
-    floats = [o for o in Runner(kept).operations if o.name == "CONV_2D"]
-    kinds = [Runner(kept).tensors[o.inputs[1]].kind for o in floats]
+    kept = litert.opened(recipes.requantized(broken, "int8", few, keep=(worst.tensor,)))
+    kinds = [kept.tensors[o.inputs[1]].kind for o in kept.operations if o.name == "CONV_2D"]
     assert sorted(kinds) == ["float32", "int8"]
 
 
-def test_errors_of_a_layer_on_its_own(broken: bytes) -> None:
+def test_errors_of_a_layer_on_its_own() -> None:
     few = {"picture": INPUTS[:40]}
     whole = conversion.convert(build(), "float32")
-    good = layers.compare(whole, recipes.requantized(whole, "int8", few), few)
-    assert [e.operation for e in good[:2]] == ["CONV_2D", "CONV_2D"]
-    for error in good[:2]:
-        own, weights, activations, arrived = (
-            error.errors[n] for n in ("own", "weights", "activations", "arrived")
-        )
-        assert 0 < weights < own
-        assert 0 < activations < own
-        assert own < 1.2 * arrived
+    good = compared(whole, recipes.requantized(whole, "int8", few))
+    assert [e.operation for e in good[:3]] == ["", "CONV_2D", "CONV_2D"]
+    for error in good[1:3]:
+        own, weights, inputs = (error.alone[n] for n in ("own", "weights", "inputs"))
+        assert own < weights < 80
+        assert own < inputs < 80
+        assert own > error.sqnr_db - 1
         assert error.saturated == 0
-    same = layers.compare(whole, whole, few)
-    assert all(e.errors["arrived"] == e.errors["own"] == 0 for e in same)
+    same = compared(whole, whole)
+    assert all(e.sqnr_db == e.alone.get("own", math.inf) == math.inf for e in same)
     narrow = {n: (v[0] / 4, v[1] / 4) for n, v in recipes.extremes(whole, few).items()}
-    cut = layers.compare(whole, recipes.requantized(whole, "int8", few, ranges=narrow), few)
+    cut = compared(whole, recipes.requantized(whole, "int8", few, ranges=narrow))
     assert max(e.saturated for e in cut) > 0.01
 
 
@@ -111,16 +116,15 @@ def test_ranges() -> None:
 def row(
     name: str, size: int, loss: float, most: float, slower: float = 1.0, micro: bool = True
 ) -> Any:
-    from types import SimpleNamespace
-
-    score = tasks.Score(0.9 - loss, 0.8, 0.95, loss, -most, most, 0.3, 1, 30.0)
     return SimpleNamespace(
-        name=name,
-        score=score,
-        runner=SimpleNamespace(content=bytes(size)),
-        time=SimpleNamespace(ratio=slower),
-        micro=Support(micro, "said", 10),
-        integer_only=name.startswith("int"),
+        model=name,
+        score=tasks.Score(0.9 - loss, 0.8, 0.95, loss, -most, most, 0.3, 1, 30.0),
+        bytes=size,
+        smaller=1000 / size,
+        latency_ratio=slower,
+        microcontroller=Support(micro, "said", 10),
+        integers="said",
+        floats=[] if name.startswith("int") else ["CONV_2D"],
     )
 
 
@@ -132,14 +136,14 @@ def test_the_verdict() -> None:
         row("int16x8", 280, 0.2, 0.3, slower=30),
     ]
     found = verdict.choose(rows, "desktop", 0.01, "accuracy", 500)
-    assert found.name == "dynamic_range"
-    assert "no difference can be shown" in " ".join(found.sentences)
-    assert "With 95 % it loses 0.80% at most." in found.sentences
+    assert found.ship == "dynamic_range"
+    assert "no difference can be shown" in " ".join(found.why)
+    assert "With 95 % it loses 0.80% at most." in found.why
     found = verdict.choose(rows, "microcontroller", 0.01, "accuracy", 500)
-    assert found.name == "int8"
-    assert "a loss of up to 3.00% cannot be excluded" in " ".join(found.sentences)
+    assert found.ship == "int8"
+    assert "a loss of up to 3.00% cannot be excluded" in " ".join(found.why)
     found = verdict.choose(rows, "npu", 0.001, "accuracy", 500)
-    assert found.name is None
-    assert "The nearest is int8, which loses 0.50% of accuracy." in found.sentences
-    assert verdict.choose(rows[:1], "npu", 0.01, "accuracy", 5).name is None
-    assert verdict.choose(rows[:1], "desktop", 0.01, "accuracy", 5).name == "float32"
+    assert found.ship is None
+    assert "The nearest is int8, which loses 0.50% of accuracy." in found.why
+    assert verdict.choose(rows[:1], "npu", 0.01, "accuracy", 5).ship is None
+    assert verdict.choose(rows[:1], "desktop", 0.01, "accuracy", 5).ship == "float32"

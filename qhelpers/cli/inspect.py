@@ -19,12 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """Print what the files hold.
-
-    Raises:
-        ValueError: one is no .tflite file.
-        OSError: one cannot be read.
-    """
+    """Print what the files hold; a ValueError or OSError says that one is no .tflite file."""
     from qhelpers.quantizer import inspection
 
     print("\n\n".join(map(inspection.describe, chosen.files)))

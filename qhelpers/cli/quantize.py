@@ -5,12 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from qhelpers.quantizer.recipes import RECIPES
-from qhelpers.quantizer.samples import CALIBRATION
-from qhelpers.quantizer.verdict import TARGETS
-
 HELP = "quantize your own model, measure every file on unseen samples, say which to ship"
-_DESCRIPTION = f"""\
+_DESCRIPTION = """\
 Quantize a Keras, SavedModel or .tflite model by several recipes, run all files on samples that
 none of them was calibrated with, and write DIR: the files, report.html with the verdict first, and
 scorecard.json. Where int8 loses more than --tolerance, cures are tried. DIR appears when all of it
@@ -22,12 +18,13 @@ model          .keras or .h5 (loaded in Keras' safe mode: no code in the file is
 samples        an .npz file with one array for each input, by name, or an .npy file with one array,
                [n, *the input's shape], scaled as in training; or a folder of images, in
                subfolders by class if you have labels. Written by: np.savez("x.npz", x=inputs).
-               At most {CALIBRATION} give int8 and int16x8 their ranges
+               At most {most} give int8 and int16x8 their ranges
 labels         .npz or .npy: classes [n], yes and no for a sigmoid [n, 1], several labels or real
                targets of the output's shape, a class for each pixel. Without them, files are
                compared with float32, an autoencoder with its input
 
 The recipes:
+{recipes}
 """
 _EPILOG = (
     "Exit status: 0 all done; 1 something is wrong with a file, said in one line; 2 wrong usage. "
@@ -37,9 +34,13 @@ _EPILOG = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments to its parser."""
+    from qhelpers.quantizer.recipes import RECIPES
+    from qhelpers.quantizer.samples import CALIBRATION
+    from qhelpers.quantizer.verdict import TARGETS
+
     listed = "\n".join(f"  {name:15}{what}" for name, what in RECIPES.items())
-    parser.description, parser.epilog = _DESCRIPTION + listed, _EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = _DESCRIPTION.format(most=CALIBRATION, recipes=listed)
+    parser.epilog, parser.formatter_class = _EPILOG, argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
     add("model", type=Path, metavar="MODEL", help="the trained model")
     add("--calibration", type=Path, required=True, metavar="X", help="samples; half are unseen")
@@ -51,7 +52,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--target", choices=tuple(TARGETS), default="desktop", help="what to choose a file for")
     add("--tolerance", type=float, default=0.01, metavar="0.01", help="the loss you accept")
     add("--cure", choices=("auto", "always", "never"), default="auto", help="mend int8's loss")
-    add("--output", metavar="NAME", help="judge this output alone")
     add("--shape", action="append", default=[], metavar="[NAME=]H,W,C", help="fixes an open size")
     add("--custom-objects", action="append", default=[], metavar="module:Class", help="your layer")
     add("--image-size", type=int, nargs=2, metavar=("H", "W"), help="of a folder of images")
@@ -71,48 +71,23 @@ def run(chosen: argparse.Namespace) -> None:
     """
     from qhelpers.quantizer import report, session
 
+    options = {name: value for name, value in vars(chosen).items() if name != "command"}
+    for name in ("range", "scale", "image_size"):
+        options[name] = options[name] and tuple(options[name])
     for name in ("range", "scale"):
-        ends = getattr(chosen, name)
-        if ends is not None and not ends[0] < ends[1]:
-            raise ValueError(f"--{name} {ends[0]:g} {ends[1]:g}: LOW must be below HIGH.")
+        if options[name] and not options[name][0] < options[name][1]:
+            low, high = options[name]
+            raise ValueError(f"--{name} {low:g} {high:g}: LOW must be below HIGH.")
     if not 0 <= chosen.tolerance < 1:
         raise ValueError(f"--tolerance {chosen.tolerance:g}: a share of 1, such as 0.01 for 1 %.")
-
-    def pair(values: list[float] | None) -> tuple[float, float] | None:
-        return None if values is None else (values[0], values[1])
-
-    size = chosen.image_size
-    found = session.quantize(
-        session.Options(
-            model=chosen.model,
-            calibration=chosen.calibration,
-            out=chosen.out,
-            evaluation=chosen.evaluation,
-            labels=chosen.labels,
-            output=chosen.output,
-            recipes=chosen.recipes,
-            io=chosen.io,
-            target=chosen.target,
-            tolerance=chosen.tolerance,
-            cure=chosen.cure,
-            shapes=dict(map(_shape, chosen.shape)),
-            custom=chosen.custom_objects,
-            limits=pair(chosen.range),
-            image_size=None if size is None else (size[0], size[1]),
-            scale=pair(chosen.scale),
-        )
-    )
-    print(report.text(found))
+    options["shape"] = dict(map(_shape, chosen.shape))
+    print(report.text(session.quantize(session.Options(**options))))
     print(f"Report: {chosen.out / 'report.html'}")
 
 
 def _shape(text: str) -> tuple[str, tuple[int, ...]]:
     """Return the name ("" for none) and the sizes of NAME=32,32,3."""
     name, _, sizes = text.rpartition("=")
-    try:
-        shape = tuple(map(int, sizes.split(",")))
-    except ValueError:
-        shape = (0,)
-    if min(shape) < 1:
+    if not all(side.isdecimal() and int(side) > 0 for side in sizes.split(",")):
         raise ValueError(f"--shape {text}: write whole numbers, such as 32,32,3 or NAME=32,32,3.")
-    return name, shape
+    return name, tuple(map(int, sizes.split(",")))

@@ -15,20 +15,18 @@ from pathlib import Path
 import numpy as np
 
 from qhelpers import paths
-from qhelpers.quantizer.recipes import float_operations
-from qhelpers.quantizer.running import Runner, multiply_adds, peak_memory
-from qhelpers.tflite import microcontroller, silence
-from qhelpers.tflite.file import TensorInfo, TfliteFile
+from qhelpers.quantizer.models import described
+from qhelpers.tflite import litert, microcontroller, silence
+from qhelpers.tflite.file import MOVES, TfliteFile
+from qhelpers.tflite.litert import LiteModel
 
-_ARENA = 1 << 26  # bytes offered to LiteRT for Microcontrollers: 64 MB
-_ASK_MICRO = f"""
+_ASK_MICRO = """
 import sys
 from tflite_micro.python.tflite_micro import runtime
-opened = runtime.Interpreter.from_bytes(sys.stdin.buffer.read(), arena_size={_ARENA})
+opened = runtime.Interpreter.from_bytes(sys.stdin.buffer.read(), arena_size=1 << 26)
 opened.invoke()
 opened.print_allocations()
 """
-_MOVES = ("QUANTIZE", "DEQUANTIZE")
 
 
 @dataclass(frozen=True)
@@ -58,12 +56,12 @@ def microcontrollers(content: bytes) -> Support:
     except (OSError, subprocess.TimeoutExpired) as error:
         return Support(None, f"could not be asked: {type(error).__name__}")
     said = ended.stderr.decode(errors="replace")
+    if ended.returncode < 0:
+        return Support(False, "its interpreter crashes on this file")
     if ended.returncode:
         lines = [line.strip() for line in said.splitlines() if line.strip()]
-        lines = [line for line in lines if not line.startswith(("Traceback", "File"))]
-        if ended.returncode < 0:
-            return Support(False, "its interpreter crashes on this file")
-        return Support(False, f"refused: {(lines or ['no reason given'])[0][:160]}")
+        why = [line for line in lines if not line.startswith(("Traceback", "File"))]
+        return Support(False, f"refused: {''.join(why[:1])[:160]}")
     total = re.search(r"Arena allocation total (\d+) bytes", said)
     arena = int(total[1]) if total else None
     size = f"{arena:,} bytes of arena" if arena else "taken"
@@ -91,7 +89,7 @@ def xnnpack(content: bytes) -> Support:
                 if at is not None and at not in taken:
                     taken.add(at)
                     todo += [int(i) for i in own[at]["inputs"] if int(i) not in inputs]
-    left = Counter(step["op_name"] for at, step in enumerate(own) if at not in taken)
+    left = dict.fromkeys(step["op_name"] for at, step in enumerate(own) if at not in taken)
     rest = f"; not {', '.join(left)}" if left else ""
     return Support(not left, f"takes {len(taken)} of {len(own)} operations{rest}")
 
@@ -101,95 +99,99 @@ def gpu(content: bytes) -> Support:
     if importlib.util.find_spec("tensorflow") is None:
         return Support(None, "not asked: TensorFlow's analyzer is not installed")
     tf = paths.require("tensorflow", extra="tensorflow")
-    said = io.StringIO()
+    printed = io.StringIO()
     try:
-        with silence.quiet(), contextlib.redirect_stdout(said):
+        with silence.quiet(), contextlib.redirect_stdout(printed):
             tf.lite.experimental.Analyzer.analyze(model_content=content, gpu_compatibility=True)
     except Exception as error:
         return Support(None, f"could not be asked: {str(error).splitlines()[0]}")
-    lines = [line for line in said.getvalue().splitlines() if "GPU COMPATIBILITY WARNING" in line]
-    if "looks compatible with GPU" in said.getvalue():
+    if "looks compatible with GPU" in printed.getvalue():
         return Support(True, "takes all operations, says TensorFlow's analyzer")
-    why = lines[0].partition("WARNING:")[2].strip() if lines else "some operations"
-    return Support(False, f"does not take {why}")
+    why = re.search(r"GPU COMPATIBILITY WARNING:(.*)", printed.getvalue())
+    return Support(False, f"does not take {why[1].strip() if why else 'some operations'}")
+
+
+def quantized(file: TfliteFile) -> bool:
+    """Say whether a file is quantized: it holds weights with scales, or half floats."""
+    return any(t.scales.size or t.kind == "float16" for t in file.constants())
 
 
 def integer_only(file: TfliteFile) -> str:
     """Say whether a file computes in integers throughout, and if not, what keeps floats and why."""
-    floats = float_operations(file)
-    weighted = [file.tensors[o.inputs[1]] for o in file.operations if len(o.inputs) > 1]
-    small = any(w.dtype.kind == "i" and w.scales.size for w in weighted)
-    ports = {t.kind for t in (*file.inputs, *file.outputs)}
+    floats = file.float_operations()
+    if not floats and any(t.dtype.kind == "f" for t in (*file.inputs, *file.outputs)):
+        return (
+            "Computes in integers, between float inputs or outputs: QUANTIZE and DEQUANTIZE at "
+            "the ends need floats. An integer-only device wants --io int8."
+        )
     if not floats:
-        if any(kind.startswith("float") for kind in ports):
-            return (
-                "Computes in integers, between float inputs or outputs: QUANTIZE and DEQUANTIZE at "
-                "the ends need floats. An integer-only device wants --io int8."
-            )
         return "Integer only: no operation computes in floating point, inputs and outputs included."
-    whole = sum(o.name not in _MOVES for o in file.operations)
-    scaled = [t for t in file.tensors if t.scales.size and t.dtype.kind in "iu"]
-    if not scaled:
+    if not any(t.scales.size for t in file.tensors):
         half = any(t.kind == "float16" for t in file.tensors)
         return f"Floating point throughout{', weights stored as float16' if half else ''}."
-    hybrid = [
-        o
-        for o in file.operations
-        if len(o.inputs) > 1 and o.name not in _MOVES
-        if file.tensors[o.inputs[0]].dtype.kind == "f" and file.tensors[o.inputs[1]].scales.size
-    ]
-    if hybrid and small:
+    steps = [step for step in file.operations if step.name not in MOVES]
+    pairs = [[file.tensors[i] for i in step.inputs[:2]] for step in steps if len(step.inputs) > 1]
+    hybrid = sum(one.dtype.kind == "f" and two.scales.size > 0 for one, two in pairs)
+    if hybrid:
         return (
-            f"Not integer only: {len(hybrid)} of {whole} operations have 8-bit or 4-bit weights "
+            f"Not integer only: {hybrid} of {len(steps)} operations have 8-bit or 4-bit weights "
             "and float inputs (dynamic range). Ranges of activations are missing: calibrate (int8)."
         )
-    kinds = Counter(o.name for o in file.operations if o.name in floats)
-    names = ", ".join(f"{name} ({count})" for name, count in kinds.items())
     return (
-        f"Not integer only: {names} of {whole} operations compute in floating point, because the "
-        "tool that made the file has no integer version of them or was told to leave them."
+        f"Not integer only: {', '.join(floats)} compute in floating point, because the tool that "
+        "made the file has no integer version of them or was told to leave them."
     )
 
 
-def lines_of_code(runner: Runner) -> list[str]:
+def lines_of_code(file: LiteModel) -> list[str]:
     """Return the lines that turn real values into each input, and each output into real values."""
     lines = []
-    for which, ports in (("x", runner.ins), ("y", runner.outs)):
-        for name, info in ports.items():
-            label = f"  # {name}" if len(ports) > 1 else ""
-            if not info.scales.size:
-                verb = "raw = x.astype(np." if which == "x" else "y = raw.astype(np."
-                lines.append(f"{verb}{info.dtype}){label}")
-                continue
-            scale, zero = f"{float(info.scales[0]):.9g}", int(info.zero_points[0])
-            if which == "x":
-                low, high = np.iinfo(info.dtype).min, np.iinfo(info.dtype).max
-                steps = f"np.rint(x / {scale}) + {zero}"
-                lines.append(
-                    f"raw = np.clip({steps}, {low}, {high}).astype(np.{info.dtype}){label}"
-                )
-            else:
-                lines.append(f"y = {scale} * (raw.astype(np.float32) - {zero}){label}")
+    for name, info in file.ins.items():
+        made = "x"
+        if info.scales.size:
+            limits, zero = np.iinfo(info.dtype), info.zero_points[0]
+            made = f"np.clip(np.rint(x / {info.scales[0]}) + {zero}, {limits.min}, {limits.max})"
+        lines.append(f"raw = {made}.astype(np.{info.dtype})  # {name}")
+    for name, info in file.outs.items():
+        made = "raw.astype(np.float32)"
+        if info.scales.size:
+            made = f"{info.scales[0]} * ({made} - {info.zero_points[0]})"
+        lines.append(f"y = {made}  # {name}")
     return lines
 
 
-def _port(name: str, info: TensorInfo) -> str:
-    """Return an input or output in words."""
-    said = f"{name}: {info.kind} {list(info.shape)}"
-    if info.scales.size:
-        said += f", scale {float(info.scales[0]):.6g}, zero point {int(info.zero_points[0])}"
-    return said
+def multiply_adds(file: TfliteFile) -> int:
+    """Return the multiplications of all weighted operations and matrix products, for one sample."""
+    total = 0
+    for step in file.operations:
+        if step.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL"):
+            first, weights = (file.tensors[i].shape for i in step.inputs[:2])
+            each = {"DEPTHWISE_CONV_2D": weights[1:-1], "BATCH_MATMUL": first[-1:]}
+            shape = each.get(step.name, weights[1:]) + file.tensors[step.outputs[0]].shape
+            total += int(np.prod(shape, dtype=np.int64))
+    return total
+
+
+def peak_memory(file: TfliteFile) -> int:
+    """Return the bytes of the activations that must be kept at once, at the worst step."""
+    last = {info.index: len(file.operations) for info in file.outputs}
+    for at, step in enumerate(file.operations):
+        last |= {i: at for i in step.inputs if last.get(i, -1) < at}
+    alive, peak = {info.index for info in file.inputs}, 0
+    for at, step in enumerate(file.operations):
+        alive |= {*step.outputs}
+        sizes = (file.tensors[i] for i in alive)
+        peak = max(peak, sum(int(np.prod(t.shape)) * t.dtype.itemsize for t in sizes))
+        alive = {i for i in alive if last.get(i, -1) > at}
+    return peak
 
 
 def describe(path: Path) -> str:
     """Return what is in a .tflite file, as text.
 
-    Args:
-        path: the file.
-
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no .tflite file, or no engine opens it.
+        ValueError: it is no .tflite file.
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}.")
@@ -198,8 +200,7 @@ def describe(path: Path) -> str:
         file = TfliteFile(content)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    kinds = Counter(step.name for step in file.operations)
-    stored = file.stored_bytes()
+    kinds, stored = Counter(step.name for step in file.operations), file.stored_bytes()
     scaled = [t for t in file.constants() if t.scales.size]
     channels = sum(len(t.scales) > 1 for t in scaled)
     lines = [
@@ -215,12 +216,14 @@ def describe(path: Path) -> str:
         "bytes at the worst step",
     ]
     try:
-        runner = Runner(content)
+        opened = litert.opened(content)
     except ValueError as error:
         return "\n".join([*lines, f"Opens       no: {error}"])
-    lines += [f"Input       {_port(name, info)}" for name, info in runner.ins.items()]
-    lines += [f"Output      {_port(name, info)}" for name, info in runner.outs.items()]
-    lines += [f"In code     {line}" for line in lines_of_code(runner)]
+    for label, ports in (("Input", opened.ins), ("Output", opened.outs)):
+        for name, info in ports.items():
+            scales = zip(info.scales[:1], info.zero_points[:1], strict=True)
+            said = "".join(f", scale {scale:.6g}, zero point {zero}" for scale, zero in scales)
+            lines.append(f"{label:12}{described(name, info)}{said}")
+    lines += [f"In code     {line}" for line in lines_of_code(opened)]
     asked = {"XNNPACK": xnnpack(content), "GPU": gpu(content), "Micro": microcontrollers(content)}
-    lines += [f"{name:12}{support.said}" for name, support in asked.items()]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"{name:12}{support.said}" for name, support in asked.items())])

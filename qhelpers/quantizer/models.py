@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib
 import json
 import os
@@ -10,41 +11,28 @@ import re
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from qhelpers import paths
-from qhelpers.quantizer.running import Data, Runner
-from qhelpers.tflite import silence
-from qhelpers.tflite.file import Array
+from qhelpers.tflite import litert, silence
+from qhelpers.tflite.file import Array, TensorInfo, written
+from qhelpers.tflite.litert import LiteModel
 
 _RUNS_CODE = re.compile(
     r"PyFunc|^(ReadFile|WriteFile|MatchingFiles|WholeFileReader.*|.*FileSystem.*|DebugIdentity.*"
     r"|InitializeTableFromTextFile.*|LookupTableExport.*|.*Summary.*|XlaHostCompute|Rpc.*"
     r"|FixedLengthRecordReader.*|TextLineReader.*|TFRecordReader.*|LMDB.*)$"
 )
-_SCALING = ("Rescaling", "Normalization")
-
-
-@dataclass(frozen=True)
-class Port:
-    """An input or an output.
-
-    Attributes:
-        name: as the file's signature has it.
-        shape: without the batch.
-        dtype: of its values.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.dtype} [{', '.join(map(str, ('n', *self.shape)))}]"
+_LAMBDA = (
+    "{} holds a Lambda layer, which is code, and code is not loaded. Write the layer as a class "
+    "and name it: --custom-objects module:Class."
+)
+Shapes = Mapping[str, Sequence[int]]
+"""By input, "" for the only one, its shape without the batch."""
 
 
 @dataclass(frozen=True)
@@ -52,65 +40,54 @@ class Model:
     """A model, ready to be quantized.
 
     Attributes:
-        name: of the file or folder.
-        float32: the content of its .tflite file in float32, or of the file that was given.
+        file: its .tflite file in float32, or the file that was given.
         saved: a SavedModel folder that the converter reads; None for a .tflite file.
-        inputs, outputs: in the file's order.
         scales: the layer that scales the inputs inside the model, such as "Rescaling"; or "".
         rows: by input, how many rows an embedding has that reads it.
         seen: what the first normalization saw in training: (what it reads, mean, variance).
         notes: what was changed on the way.
     """
 
-    name: str
-    float32: bytes
-    saved: Path | None
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
+    file: LiteModel
+    saved: Path | None = None
     scales: str = ""
     rows: Mapping[str, int] = field(default_factory=dict)
     seen: tuple[Any, Array, Array] | None = None
     notes: tuple[str, ...] = ()
 
-    def surprise(self, samples: Data) -> str:
-        """Say in what way these inputs differ from those of the training; "" where they do not.
-
-        The first batch normalization knows the mean and the variance of what it read then.
-
-        Args:
-            samples: as read for this model.
-        """
+    def surprise(self, samples: Mapping[str, Array]) -> str:
+        """Say in what way inputs differ from those of the training; "" where nothing shows it."""
         if self.seen is None:
             return ""
         reads, mean, variance = self.seen
-        few = [np.asarray(samples[port.name][:64]) for port in self.inputs]
+        few = [samples[name][:64] for name in self.file.ins]
         with silence.quiet():
-            values = np.asarray(reads(few if len(few) > 1 else few[0]))
-        values = values.reshape(-1, values.shape[-1]).astype(np.float64)
+            values = np.asarray(reads(few if len(few) > 1 else few[0]), np.float64)
+        values = values.reshape(-1, values.shape[-1])
         spread = float(np.sqrt(np.median(values.var(0) / variance)))
         shift = float(np.median(np.abs(values.mean(0) - mean) / np.sqrt(variance)))
         if 0.2 < spread < 5 and shift < 3:
             return ""
         return (
-            f"the first normalization layer reads values that spread {spread:.2g} times as far as "
-            f"in training, and lie {shift:.2g} standard deviations off. Scale the inputs as in "
-            "training."
+            "These inputs are unlike those of the training: the first normalization layer reads "
+            f"values that spread {spread:.2g} times as far, and lie {shift:.2g} standard "
+            "deviations off. Scale the inputs as in training."
         )
 
 
-def load(
-    path: Path, work: Path, shapes: Mapping[str, Sequence[int]], custom: Sequence[str] = ()
-) -> Model:
+def described(name: str, info: TensorInfo) -> str:
+    """Return an input or output in words, such as "picture: float32 [n, 8, 8, 1]"."""
+    return f"{name}: {info.kind} [{', '.join(map(str, ('n', *info.shape[1:])))}]"
+
+
+def load(path: Path, work: Path, shapes: Shapes, custom: Sequence[str] = ()) -> Model:
     """Load a model without running code from its file.
 
     Args:
         path: a .keras, .h5 or .tflite file, or a SavedModel folder.
         work: an empty folder for what is made on the way.
-        shapes: by input ("" for the only one) the shape without the batch, where a size is open.
+        shapes: where a size is open.
         custom: layers of one's own, "module:Class".
-
-    Returns:
-        The model.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -118,10 +95,11 @@ def load(
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}.")
-    if path.is_file() and path.suffix == ".tflite":
-        return _described(path, path.read_bytes(), None)
+    if path.suffix == ".tflite" and path.is_file():
+        return _opened(path, path.read_bytes(), None, shapes)
     if path.is_dir():
-        return _from_saved_model(path)
+        _check_saved_model(path)
+        return _opened(path, _float32(path, path), path, shapes)
     if path.suffix in (".h5", ".hdf5"):
         _check_h5(path)
     elif path.suffix != ".keras" or not zipfile.is_zipfile(path):
@@ -132,7 +110,65 @@ def load(
     return _from_keras(path, work, shapes, custom)
 
 
-def _quiet_tensorflow() -> Any:
+def _opened(path: Path, content: bytes, saved: Path | None, shapes: Shapes) -> Model:
+    """Return the model of a float32 .tflite file; its open sizes are fixed in the file."""
+    try:
+        file = litert.opened(content)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    sizes = {n: [s if s > 0 else None for s in size[1:]] for n, size in file.sizes.items()}
+    fixed = _fixed(path, {n: (info.kind, sizes[n]) for n, info in file.ins.items()}, shapes)
+    if not any(None in size for size in sizes.values()):
+        return Model(file, saved)
+    content = _resized(file, fixed)
+    note = "Open sizes were fixed in the .tflite file: LiteRT Quantizer makes every recipe."
+    return Model(litert.opened(content), None, notes=(note,))
+
+
+def _fixed(
+    path: Path, inputs: Mapping[str, tuple[str, Sequence[int | None]]], shapes: Shapes
+) -> dict[str, tuple[int, ...]]:
+    """Return each input's shape without the batch; `inputs` has types, and None for open sizes."""
+    if set(shapes) - set(inputs) - {""} or ("" in shapes and len(inputs) > 1):
+        names = ", ".join(inputs)
+        raise ValueError(f"--shape: name one of the inputs, {names}, such as NAME=32,32,3.")
+    found = {}
+    for name, (kind, size) in inputs.items():
+        if kind == "string":
+            raise ValueError(
+                f"{path}: the input {name!r} takes strings. Cut the text layer off, and feed the "
+                "numbers that it makes."
+            )
+        given = shapes.get(name, shapes.get("", size))
+        if len(given) != len(size) or any(
+            a not in (None, b) for a, b in zip(size, given, strict=False)
+        ):
+            raise ValueError(f"--shape {list(given)} does not fit {name!r}: {list(size)}.")
+        if None in given:
+            raise ValueError(
+                f"{path}: the input {name!r} has an open size, {list(size)}. Fix it: --shape "
+                f"{','.join(str(side or 64) for side in size)}, as your device will see it."
+            )
+        found[name] = tuple(side for side in given if side)
+    return found
+
+
+def _resized(file: LiteModel, shapes: Mapping[str, tuple[int, ...]]) -> bytes:
+    """Return a file with fixed sizes, and the shapes that follow from them in all its tensors."""
+    few = {n: np.zeros((1, *shapes[n]), info.dtype) for n, info in file.ins.items()}
+    kept = LiteModel(file.content, "optimized", keep_tensors=True)
+    kept.invoke(few)
+    schema = copy.deepcopy(file.schema)
+    made = {i for step in file.operations for i in step.outputs} | {i.index for i in file.inputs}
+    for index in made:
+        tensor = schema.subgraphs[0].tensors[index]
+        shape = list(kept.value(index).shape)
+        batched = tensor.shapeSignature is not None and tensor.shapeSignature[0] < 0
+        tensor.shape, tensor.shapeSignature = shape, [-1, *shape[1:]] if batched else shape
+    return written(schema)
+
+
+def _tensorflow() -> Any:
     """Import TensorFlow without its greetings, and without a GPU."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -141,11 +177,7 @@ def _quiet_tensorflow() -> Any:
 
 
 def _check_h5(path: Path) -> None:
-    """Refuse an .h5 file that is none, or that holds code; nothing in it is run for that.
-
-    Raises:
-        ValueError: as said.
-    """
+    """Refuse an .h5 file that is none, or that holds code; nothing in it is run for that."""
     h5py = paths.require("h5py", extra="tensorflow")
     try:
         with h5py.File(path, "r") as stored:
@@ -161,82 +193,109 @@ def _check_h5(path: Path) -> None:
         raise ValueError(_LAMBDA.format(path))
 
 
-_LAMBDA = (
-    "{} holds a Lambda layer, which is code, and code is not loaded. Write the layer as a class "
-    "and name it: --custom-objects module:Class."
-)
+def _check_saved_model(path: Path) -> None:
+    """Refuse a folder that is no SavedModel, or whose operations run code or touch files."""
+    graph = path / "saved_model.pb"
+    if not graph.is_file():
+        raise ValueError(f"{path} is a folder without saved_model.pb: not a SavedModel.")
+    _tensorflow()
+    stored = importlib.import_module("tensorflow.core.protobuf.saved_model_pb2").SavedModel()
+    try:
+        stored.ParseFromString(graph.read_bytes())
+    except Exception as error:
+        raise ValueError(f"{graph} is damaged.") from error
+    graphs = [part.graph_def for part in stored.meta_graphs]
+    nodes = [node for g in graphs for part in (g.node, *_bodies(g)) for node in part]
+    harmful = sorted({node.op for node in nodes if _RUNS_CODE.search(node.op)})
+    if harmful:
+        raise ValueError(
+            f"{path} holds operations that run code or touch files, and is not loaded: "
+            f"{', '.join(harmful)}."
+        )
 
 
-def _from_keras(
-    path: Path, work: Path, shapes: Mapping[str, Sequence[int]], custom: Sequence[str]
-) -> Model:
+def _bodies(graph: Any) -> list[Any]:
+    """Return the nodes of each function of a graph."""
+    return [function.node_def for function in graph.library.function]
+
+
+def _float32(path: Path, saved: Path) -> bytes:
+    """Convert without quantizing."""
+    tf = _tensorflow()
+    with silence.quiet():
+        try:
+            return bytes(tf.lite.TFLiteConverter.from_saved_model(str(saved)).convert())
+        except Exception as error:
+            names = list(dict.fromkeys(re.findall(r"'?(tf\.\w+)'? op is neither", str(error))))
+            why = f"LiteRT has no operation for {', '.join(names)}" if names else _line(error)
+            raise ValueError(f"{path} cannot be converted even to float32: {why}.") from error
+
+
+def _line(error: Exception) -> str:
+    """Return the first line of what an exception says."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _from_keras(path: Path, work: Path, shapes: Shapes, custom: Sequence[str]) -> Model:
     """Load with Keras in safe mode, and export what the converter reads."""
     objects = dict(map(_custom_object, custom))
-    _quiet_tensorflow()
-    notes = []
+    _tensorflow()
+    keras = paths.require("keras", extra="tensorflow")
     with silence.quiet():
-        keras = paths.require("keras", extra="tensorflow")
-        keras.config.disable_interactive_logging()
-        try:
-            model = keras.models.load_model(
-                path, compile=False, safe_mode=True, custom_objects=objects
-            )
-        except Exception as error:  # whatever a strange file makes Keras raise
-            raise ValueError(_why_not_loaded(path, str(error))) from error
-        if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
-            raise ValueError(f"{path} holds a model without inputs: build or call it, then save.")
-        fixed, open_before = _fixed_shapes(path, model, shapes)
+        model = _loaded(keras, path, objects)
+        sizes = {t.name: (str(t.dtype), list(t.shape[1:])) for t in model.inputs}
+        fixed = _fixed(path, sizes, shapes)
         config = json.dumps(keras.saving.serialize_keras_object(model))
         half, loops = '"mixed_' in config, '"unroll": false' in config
-        if any(not np.isfinite(w).all() for w in model.get_weights() if w.dtype.kind == "f"):
-            raise ValueError(f"{path}: its weights hold NaN or infinities. Train it again.")
-        if half or loops:
-            try:
-                model = _rebuilt(keras, model, fixed, objects)
-            except Exception as error:
-                what = "mixed precision" if half else "a recurrent layer"
-                raise ValueError(
-                    f"{path}: {what}, and the model cannot be built anew from its configuration: "
-                    f"{str(error).splitlines()[0]}"
-                ) from error
-            notes += ["Mixed precision was undone: the converter needs float32."] * half
-            notes += ["Recurrent layers were unrolled: their loops cannot be calibrated."] * loops
-        names = [tensor.name for tensor in model.inputs]
-        if open_before:
-            notes.append(f"Open sizes were fixed: {', '.join(f'{n} {s}' for n, s in open_before)}.")
-        specs = [
-            keras.InputSpec(shape=(None, *shape), dtype=tensor.dtype, name=tensor.name)
-            for shape, tensor in zip(fixed, model.inputs, strict=True)
-        ]
+        notes = ["Mixed precision was undone: the converter needs float32."] * half
+        notes += ["Recurrent layers were unrolled: their loops cannot be calibrated."] * loops
+        notes += [f"{n}'s open size: {fixed[n]}." for n, (_, s) in sizes.items() if None in s]
         try:
-            archive = keras.export.ExportArchive()
-            archive.track(model)
-            # Layers that augment images are random unless told that nothing is being trained.
-            archive.add_endpoint(
-                "serve",
-                lambda x: model(x, training=False),
-                input_signature=[specs] if len(specs) > 1 else specs,
-            )
-            archive.write_out(work / "saved", verbose=False)
+            if half or loops:
+                model = _rebuilt(keras, model, fixed, objects)
+            _export(keras, model, fixed, work / "saved")
         except Exception as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ValueError(f"{path} cannot be exported: {reason}") from error
-        layers = [layer for part in model._flatten_layers() for layer in [part]]
-        kinds = {type(layer).__name__ for layer in layers}
-        scales = next((kind for kind in _SCALING if kind in kinds), "")
+            what = f"{path} cannot be built anew and exported: {_line(error)}"
+            raise ValueError(what) from error
+        kinds = [(type(layer).__name__, layer) for layer in model._flatten_layers()]
+        scales = [kind for kind, _ in kinds if kind in ("Rescaling", "Normalization")]
         rows = {
-            name: layer.input_dim
-            for layer in layers
-            if type(layer).__name__ == "Embedding"
-            for name in names
-            if name == getattr(getattr(layer, "input", None), "name", None)
+            layer.input.name: layer.input_dim
+            for kind, layer in kinds
+            if kind == "Embedding" and len(layer._inbound_nodes) == 1
         }
         seen = _first_statistics(keras, model)
-    made = _described(path, _float32(path, work / "saved"), work / "saved")
-    return Model(
-        path.name, made.float32, made.saved, made.inputs, made.outputs, scales, rows, seen,
-        tuple(notes),
-    )  # fmt: skip
+    made = _opened(path, _float32(path, work / "saved"), work / "saved", {})
+    scale = scales[0] if scales else ""
+    return replace(made, scales=scale, rows=rows, seen=seen, notes=tuple(notes))
+
+
+def _loaded(keras: Any, path: Path, objects: Mapping[str, Any]) -> Any:
+    """Load a model in safe mode; what Keras raises becomes one line."""
+    keras.config.disable_interactive_logging()
+    try:
+        model = keras.models.load_model(
+            path, compile=False, safe_mode=True, custom_objects=dict(objects)
+        )
+    except Exception as error:  # whatever a strange file makes Keras raise
+        said = str(error)
+        missing = re.search(
+            r"Could not locate (?:class|function) '(\w+)'|Unknown layer: '?(\w+)", said
+        )
+        if "ambda" in said:
+            why = _LAMBDA.format(f"Keras cannot load {path} in safe mode: it")
+        elif missing:
+            name = missing[1] or missing[2]
+            why = f"{path} has a layer {name!r} of your own. "
+            why += f"Name it: --custom-objects module:{name}."
+        else:
+            why = f"Keras cannot load {path} in safe mode: {_line(error)}"
+        raise ValueError(why) from error
+    if not getattr(model, "inputs", None):
+        raise ValueError(f"{path} holds a model without inputs: build or call it, then save.")
+    if any(not np.isfinite(w).all() for w in model.get_weights() if w.dtype.kind == "f"):
+        raise ValueError(f"{path}: its weights hold NaN or infinities. Train it again.")
+    return model
 
 
 def _custom_object(name: str) -> tuple[str, Any]:
@@ -252,60 +311,10 @@ def _custom_object(name: str) -> tuple[str, Any]:
         raise ValueError(f"--custom-objects {name}: {error}.") from error
 
 
-def _why_not_loaded(path: Path, said: str) -> str:
-    """Return one line from what Keras says."""
-    if "ambda" in said:
-        return _LAMBDA.format(f"Keras cannot load {path} in safe mode: it")
-    missing = re.search(r"Could not locate (?:class|function) '(\w+)'|Unknown layer: '?(\w+)", said)
-    if missing:
-        name = missing[1] or missing[2]
-        return f"{path} has a layer {name!r} of your own. Name it: --custom-objects module:{name}."
-    lines = said.strip().splitlines() or ["no reason given"]
-    return f"Keras cannot load {path} in safe mode: {lines[0]}"
-
-
-def _fixed_shapes(
-    path: Path, model: Any, shapes: Mapping[str, Sequence[int]]
-) -> tuple[list[tuple[int, ...]], list[tuple[str, list[int]]]]:
-    """Return the inputs' shapes without the batch, and which of them had an open size."""
-    fixed, opened = [], []
-    unknown = set(shapes) - {tensor.name for tensor in model.inputs} - {""}
-    if unknown or ("" in shapes and len(model.inputs) > 1):
-        names = ", ".join(tensor.name for tensor in model.inputs)
-        raise ValueError(f"--shape: name one of the inputs, {names}, such as NAME=32,32,3.")
-    for tensor in model.inputs:
-        if "string" in str(tensor.dtype):
-            raise ValueError(
-                f"{path}: the input {tensor.name!r} takes strings. Cut the text layer off, and "
-                "feed the numbers that it makes."
-            )
-        own = tuple(tensor.shape[1:])
-        given = shapes.get(tensor.name, shapes.get(""))
-        if given is not None:
-            fits = len(given) == len(own) and all(
-                a in (None, b) for a, b in zip(own, given, strict=False)
-            )
-            if not fits:
-                raise ValueError(
-                    f"--shape {list(given)} does not fit {tensor.name!r}: {list(own)}."
-                )
-            if None in own:
-                opened.append((tensor.name, list(given)))
-            own = tuple(given)
-        if None in own:
-            raise ValueError(
-                f"{path}: the input {tensor.name!r} has an open size, {list(own)}. Fix it: --shape "
-                f"{','.join(str(side or 64) for side in own)}, as your device will see it."
-            )
-        fixed.append(own)
-    return fixed, opened
-
-
 def _rebuilt(
-    keras: Any, model: Any, fixed: list[tuple[int, ...]], objects: Mapping[str, Any]
+    keras: Any, model: Any, shapes: Mapping[str, tuple[int, ...]], objects: Mapping[str, Any]
 ) -> Any:
     """Return the same model with recurrent layers unrolled and every layer in float32."""
-    shapes = {t.name: [None, *shape] for t, shape in zip(model.inputs, fixed, strict=True)}
 
     def mended(part: Any) -> Any:
         if isinstance(part, list):
@@ -318,7 +327,10 @@ def _rebuilt(
         if new.get("unroll") is False:
             new["unroll"] = True
         if "batch_shape" in new and (len(shapes) == 1 or new.get("name") in shapes):
-            new["batch_shape"] = shapes.get(new.get("name", ""), next(iter(shapes.values())))
+            new["batch_shape"] = [
+                None,
+                *shapes.get(new.get("name", ""), next(iter(shapes.values()))),
+            ]
         return new
 
     config = mended(keras.saving.serialize_keras_object(model))
@@ -328,86 +340,30 @@ def _rebuilt(
     return new
 
 
+def _export(keras: Any, model: Any, shapes: Mapping[str, tuple[int, ...]], folder: Path) -> None:
+    """Write a SavedModel whose inputs have these shapes."""
+    specs = [
+        keras.InputSpec(shape=(None, *shapes[t.name]), dtype=t.dtype, name=t.name)
+        for t in model.inputs
+    ]
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    # Layers that augment images are random unless told that nothing is being trained.
+    archive.add_endpoint(
+        "serve",
+        lambda x: model(x, training=False),
+        input_signature=[specs] if len(specs) > 1 else specs,
+    )
+    archive.write_out(folder, verbose=False)
+
+
 def _first_statistics(keras: Any, model: Any) -> tuple[Any, Array, Array] | None:
     """Return what the first batch normalization reads, and its mean and variance of training."""
-    for layer in model.layers:
-        if type(layer).__name__ != "BatchNormalization":
-            continue
-        mean, variance = (np.asarray(w) for w in (layer.moving_mean, layer.moving_variance))
+    norms = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
+    if norms:
+        mean, variance = (np.asarray(w) for w in (norms[0].moving_mean, norms[0].moving_variance))
+        trained = (mean != 0).any() or (variance != 1).any()
         with contextlib.suppress(Exception):  # a layer used twice has no one input
-            if (mean == 0).all() and (variance == 1).all():
-                return None  # never trained
-            return keras.Model(model.inputs, layer.input), mean, np.maximum(variance, 1e-12)
-        return None
+            reads = keras.Model(model.inputs, norms[0].input)
+            return (reads, mean, np.maximum(variance, 1e-12)) if trained else None
     return None
-
-
-def _from_saved_model(path: Path) -> Model:
-    """Read a SavedModel folder, after a look at its operations."""
-    graph = path / "saved_model.pb"
-    if not graph.is_file():
-        raise ValueError(f"{path} is a folder without saved_model.pb: not a SavedModel.")
-    _quiet_tensorflow()
-    with silence.quiet():
-        saved_model = importlib.import_module("tensorflow.core.protobuf.saved_model_pb2")
-        stored = saved_model.SavedModel()
-        try:
-            stored.ParseFromString(graph.read_bytes())
-        except Exception as error:
-            raise ValueError(f"{graph} is damaged.") from error
-    kinds = {
-        node.op
-        for part in stored.meta_graphs
-        for nodes in (part.graph_def.node, *(f.node_def for f in part.graph_def.library.function))
-        for node in nodes
-    }
-    harmful = sorted(kind for kind in kinds if _RUNS_CODE.search(kind))
-    if harmful:
-        raise ValueError(
-            f"{path} holds operations that run code or touch files, and is not loaded: "
-            f"{', '.join(harmful)}."
-        )
-    return _described(path, _float32(path, path), path)
-
-
-def _float32(path: Path, saved: Path) -> bytes:
-    """Convert without quantizing.
-
-    Raises:
-        ValueError: LiteRT has no such operation, or the converter fails; the message says which.
-    """
-    tf = _quiet_tensorflow()
-    with silence.quiet():
-        try:
-            return bytes(tf.lite.TFLiteConverter.from_saved_model(str(saved)).convert())
-        except Exception as error:
-            names = list(dict.fromkeys(re.findall(r"'?(tf\.\w+)'? op is neither", str(error))))
-            lines = [line for line in str(error).splitlines() if line.strip()] or ["no reason"]
-            why = f"LiteRT has no operation for {', '.join(names)}" if names else lines[0][:300]
-            raise ValueError(f"{path} cannot be converted even to float32: {why}.") from error
-
-
-def _described(path: Path, content: bytes, saved: Path | None) -> Model:
-    """Return a model as its .tflite file describes it.
-
-    Raises:
-        ValueError: no engine opens it, or an input takes strings or has an open size.
-    """
-    try:
-        runner = Runner(content)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    for name, info in runner.ins.items():
-        if info.kind == "string":
-            raise ValueError(f"{path}: the input {name!r} takes strings, which are not quantized.")
-        if -1 in runner.open[name][1:]:
-            sizes = [side if side > 0 else None for side in runner.open[name]]
-            raise ValueError(
-                f"{path}: the input {name!r} has an open size, {sizes}, which --shape can fix in a "
-                "Keras model only. Save the model with the size that your device will see."
-            )
-    inputs, outputs = (
-        tuple(Port(name, info.shape[1:], info.dtype) for name, info in some.items())
-        for some in (runner.ins, runner.outs)
-    )
-    return Model(path.name, content, saved, inputs, outputs)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from qhelpers.quantizer.models import Model, Port
-from qhelpers.quantizer.running import Data
-from qhelpers.tflite.file import Array
+from qhelpers.quantizer.models import Model, described
+from qhelpers.tflite.file import Array, TensorInfo
 
 CALIBRATION = 300
 """At most so many samples give the ranges."""
 
+Data = dict[str, Array]
+"""Arrays by the name of the input or output; the first axis counts samples."""
+
+Pair = tuple[float, float]
+
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-_FEW = 50
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ class Samples:
     split: str
     warnings: tuple[str, ...] = ()
 
-    @property
-    def count(self) -> int:
-        """How many samples the files are judged on."""
-        return len(next(iter(self.evaluation.values())))
+
+def count(data: Data) -> int:
+    """Return how many samples there are."""
+    return len(next(iter(data.values())))
 
 
 def read(
@@ -51,9 +53,9 @@ def read(
     evaluation: Path | None = None,
     labels: Path | None = None,
     *,
-    limits: tuple[float, float] | None = None,
+    limits: Pair | None = None,
     image_size: tuple[int, int] | None = None,
-    scale: tuple[float, float] | None = None,
+    scale: Pair | None = None,
 ) -> Samples:
     """Read what a model is calibrated and judged on.
 
@@ -70,36 +72,40 @@ def read(
         OSError: a file is missing or cannot be read.
         ValueError: it does not hold what this model takes; the message says what it holds.
     """
-    how = (model, limits, image_size, scale)
-    inputs, classes = _inputs(calibration, *how)
-    answers = {} if labels is None else arrays(labels, "labels")
-    count = len(next(iter(inputs.values())))
-    source, warnings = calibration.name or str(calibration), []
+
+    def inputs(path: Path) -> tuple[Data, Data]:
+        if path.is_dir():
+            return _images(path, model, image_size, scale)
+        if image_size or scale:
+            raise ValueError(f"--image-size and --scale are for a folder of images; got {path}.")
+        return _inputs(path, model, limits), {}
+
+    everything, answers = inputs(calibration)
+    total, judged_on = count(everything), calibration
+    rows = np.random.default_rng(0).permutation(total)
+    first, rest = rows[: min(total // 2, CALIBRATION)], rows[min(total // 2, CALIBRATION) :]
     if evaluation is not None:
-        unseen, classes = _inputs(evaluation, *how)
-        rows = np.random.default_rng(0).permutation(count)[:CALIBRATION]
-        used = {name: values[np.sort(rows)] for name, values in inputs.items()}
-        judged = len(next(iter(unseen.values())))
-        split = f"{len(rows)} of {count:,} samples of {source} gave the ranges; the files are "
-        split += f"judged on {judged:,} of {evaluation.name}."
-        answers = _checked_labels(answers, classes, judged, labels, evaluation)
-        if judged == count and all(np.array_equal(unseen[n], inputs[n]) for n in inputs):
-            warnings.append("Both files hold the same samples: nothing here was unseen.")
-    elif count == 1:
-        used = unseen = inputs
-        split = f"{source} holds one sample, which gave the ranges and is all that is compared."
-        answers = _checked_labels(answers, classes, count, labels, calibration)
-        warnings.append("Nothing was measured on unseen data: bring more than one sample.")
-    else:
-        answers = _checked_labels(answers, classes, count, labels, calibration)
-        rows = np.random.default_rng(0).permutation(count)
-        few = min(count // 2, CALIBRATION)
-        first, rest = np.sort(rows[:few]), np.sort(rows[few:])
-        used, unseen = ({n: v[some] for n, v in inputs.items()} for some in (first, rest))
-        answers = {name: values[rest] for name, values in answers.items()}
-        split = f"{source} was split at random: {few:,} samples gave the ranges, the files are "
-        split += f"judged on the other {len(rest):,}."
-    return Samples(used, unseen, answers, split, (*warnings, *_doubts(model, used)))
+        first, judged_on = rows[:CALIBRATION], evaluation
+        unseen, answers = inputs(evaluation)
+    elif total == 1:
+        first = rest = rows
+    if labels is not None:
+        answers = arrays(labels, "labels")
+        wanted = total if evaluation is None else count(unseen)
+        _check_labels(answers, wanted, labels, judged_on)
+    used = {name: values[np.sort(first)] for name, values in everything.items()}
+    if evaluation is None:
+        unseen = {name: values[np.sort(rest)] for name, values in everything.items()}
+        answers = {name: values[np.sort(rest)] for name, values in answers.items()}
+    split = (
+        f"{len(first):,} of {total:,} samples of {calibration.name} gave the ranges; the files "
+        f"are judged on {count(unseen):,} {'others' if evaluation is None else 'of '}"
+        f"{'' if evaluation is None else evaluation.name}."
+    )
+    warnings = _doubts(model, used)
+    if all(np.array_equal(unseen[name], values) for name, values in everything.items()):
+        warnings.append("Nothing was measured on unseen data: bring samples that gave no ranges.")
+    return Samples(used, unseen, answers, split, tuple(warnings))
 
 
 def arrays(path: Path, what: str) -> Data:
@@ -111,12 +117,11 @@ def arrays(path: Path, what: str) -> Data:
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}.")
-    single = path.suffix == ".npy"
-    if not single and not zipfile.is_zipfile(path):
+    if path.suffix != ".npy" and not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is damaged or not an .npz file. Write it with np.savez.")
     try:
         loaded = np.load(path, allow_pickle=False)
-        found = {"": loaded} if single else {name: loaded[name] for name in loaded.files}
+        found = {"": loaded} if path.suffix == ".npy" else dict(loaded)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ValueError(f"{path} is damaged. Write it again with np.savez.") from error
     except ValueError as error:
@@ -134,57 +139,44 @@ def arrays(path: Path, what: str) -> Data:
     return found
 
 
-def _inputs(
-    path: Path,
-    model: Model,
-    limits: tuple[float, float] | None,
-    image_size: tuple[int, int] | None,
-    scale: tuple[float, float] | None,
-) -> tuple[Data, Array | None]:
-    """Return one array for each input, and the classes of images that lie in folders of classes."""
-    if path.is_dir():
-        return _images(path, model, image_size, scale)
-    if image_size or scale:
-        raise ValueError(f"--image-size and --scale are for a folder of images; got {path}.")
-    found, ports = arrays(path, "inputs"), model.inputs
+def _inputs(path: Path, model: Model, limits: Pair | None) -> Data:
+    """Return one array for each input."""
+    found, ports = arrays(path, "inputs"), model.file.ins
     if len(ports) == 1 and len(found) == 1:
-        found = {ports[0].name: next(iter(found.values()))}
-    missing = [port.name for port in ports if port.name not in found]
-    if missing:
-        wanted = ", ".join(port.name for port in ports)
+        found = {next(iter(ports)): next(iter(found.values()))}
+    if not set(ports) <= set(found):
         raise ValueError(
-            f"{path} must hold one array for each input: {wanted}; it has {sorted(found)}. "
-            f"np.savez('x.npz', {', '.join(f'{port.name}=...' for port in ports)})"
+            f"{path} must hold one array for each input; it has {sorted(found)}. Write it with "
+            f"np.savez('x.npz', {', '.join(f'{name}=...' for name in ports)})."
         )
-    counts = {port.name: len(found[port.name]) for port in ports}
+    counts = {name: len(found[name]) for name in ports}
     if len({*counts.values()}) > 1:
         raise ValueError(f"{path} holds different numbers of samples: {counts}.")
-    checked = {}
-    for port in ports:
-        try:
-            checked[port.name] = _fitting(found[port.name], port, model, limits)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-    return checked, None
+    try:
+        return {n: _fitting(found[n], n, info, model, limits) for n, info in ports.items()}
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
-def _fitting(values: Array, port: Port, model: Model, limits: tuple[float, float] | None) -> Array:
+def _fitting(
+    values: Array, name: str, info: TensorInfo, model: Model, limits: Pair | None
+) -> Array:
     """Return values as an input takes them, or say what does not fit."""
-    wanted = f"inputs must be {port}"
-    if limits is not None and port.dtype.kind == "f":
-        wanted += f", {limits[0]:g} to {limits[1]:g}"
-    if values.shape[1:] != port.shape:
-        advice = " Use x[..., None]." if values.shape[1:] == port.shape[:-1] else ""
+    wanted = f"inputs must be {described(name, info)}"
+    shape, low, high = info.shape[1:], values.min(), values.max()
+    if values.shape[1:] != shape:
+        advice = " Use x[..., None]." if values.shape[1:] == shape[:-1] else ""
         raise ValueError(f"{wanted}; got shape {list(values.shape)}.{advice}")
-    low, high = values.min(), values.max()
-    if port.dtype.kind in "iub":
+    if info.dtype.kind in "iub":
         if values.dtype.kind not in "iub":
-            raise ValueError(f"{wanted}; got {values.dtype}. Use .astype('{port.dtype}').")
-        top = min(np.iinfo(port.dtype).max, model.rows.get(port.name, 2**63) - 1)
-        least = 0 if port.name in model.rows else np.iinfo(port.dtype).min
-        if low < least or high > top:
-            raise ValueError(f"{wanted}, {least} to {top}; got {low} to {high}.")
-        return values.astype(port.dtype)
+            raise ValueError(f"{wanted}; got {values.dtype}. Use .astype('{info.kind}').")
+        kind = np.iinfo(info.dtype) if info.dtype.kind in "iu" else np.iinfo(np.uint8)
+        least, most = kind.min, kind.max
+        if name in model.rows:
+            least, most = 0, model.rows[name] - 1
+        if low < least or high > most:
+            raise ValueError(f"{wanted}, {least} to {most}; got {low} to {high}.")
+        return values.astype(info.dtype)
     if values.dtype.kind in "iub" and model.scales:
         values = values.astype(np.float32)  # a layer of the model scales them
     if values.dtype.kind in "iub":
@@ -195,91 +187,79 @@ def _fitting(values: Array, port: Port, model: Model, limits: tuple[float, float
     if values.dtype != np.float32:
         raise ValueError(f"{wanted}; got {values.dtype}. Use .astype('float32').")
     if not np.isfinite(values).all():
-        count = int((~np.isfinite(values)).sum())
-        raise ValueError(f"{wanted}; got {count} NaN or infinities. Take them out first.")
+        number = int((~np.isfinite(values)).sum())
+        raise ValueError(f"{wanted}; got {number} NaN or infinities. Take them out first.")
     if limits is not None and (low < limits[0] or high > limits[1]):
         raise ValueError(
-            f"{wanted}; got values from {low:g} to {high:g}. Scale them as in training. Trained on "
-            "other values? Say which: --range -1 1."
+            f"{wanted}, {limits[0]:g} to {limits[1]:g}; got values from {low:g} to {high:g}. Scale "
+            "them as in training. Trained on other values? Say which: --range -1 1."
         )
     return values
 
 
 def _images(
-    path: Path, model: Model, size: tuple[int, int] | None, scale: tuple[float, float] | None
-) -> tuple[Data, Array | None]:
+    path: Path, model: Model, size: tuple[int, int] | None, scale: Pair | None
+) -> tuple[Data, Data]:
     """Return a folder's images, in alphabetical order, and their classes if it has subfolders."""
     from PIL import Image
 
-    if len(model.inputs) != 1 or len(model.inputs[0].shape) != 3:
-        shapes = "; ".join(map(str, model.inputs))
-        raise ValueError(f"{path} is a folder of images; the model takes {shapes}. Use .npz.")
-    port = model.inputs[0]
-    height, width, channels = port.shape
+    name, info = next(iter(model.file.ins.items()))
+    if len(model.file.ins) != 1 or len(info.shape) != 4 or info.shape[3] not in (1, 3, 4):
+        takes = "; ".join(described(n, i) for n, i in model.file.ins.items())
+        raise ValueError(f"{path} is a folder of images; the model takes {takes}. Use .npz.")
+    height, width, channels = info.shape[1:]
     if size is not None and size != (height, width):
         raise ValueError(f"--image-size {size[0]} {size[1]}: the model takes {height} {width}.")
     files = sorted(f for f in path.rglob("*") if f.suffix.lower() in _IMAGES)
-    if not files or channels not in (1, 3, 4):
-        what = f"no images ({', '.join(_IMAGES)})" if not files else f"{channels} channels"
-        raise ValueError(f"{path}: {what}; wanted: pictures for {port}.")
-    if scale is None and port.dtype.kind == "f" and not model.scales:
+    if not files:
+        raise ValueError(f"{path} holds no images ({', '.join(_IMAGES)}).")
+    if scale is None and info.dtype.kind == "f" and not model.scales:
         raise ValueError(
             f"{path}: say what black and white were in training: --scale 0 1, --scale -1 1, or "
             "--scale 0 255. Nothing in the model tells."
         )
     low, high = scale or (0, 255)
-    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
-    read = np.empty((len(files), *port.shape), port.dtype)
+    read = np.empty((len(files), *info.shape[1:]), np.float32)
     for place, file in enumerate(files):
         try:
             with Image.open(file) as picture:
-                fitted = picture.convert(mode).resize((width, height), Image.Resampling.BILINEAR)
+                fitted = picture.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])
+                fitted = fitted.resize((width, height), Image.Resampling.BILINEAR)
         except (OSError, ValueError, Image.DecompressionBombError) as error:
             raise ValueError(f"{file} is no image that can be read: {error}") from error
-        values = np.asarray(fitted, np.float32).reshape(port.shape) / 255 * (high - low) + low
-        read[place] = np.rint(values) if port.dtype.kind in "iu" else values
+        read[place] = np.asarray(fitted, np.float32).reshape(info.shape[1:])
+    read *= (high - low) / 255
+    read += low
+    pictures = {name: np.rint(read).astype(info.dtype) if info.dtype.kind in "iu" else read}
     folders = sorted({file.parent for file in files})
     if path in folders or len(folders) < 2:
-        return {port.name: read}, None
-    return {port.name: read}, np.array([folders.index(file.parent) for file in files])
+        return pictures, {}
+    return pictures, {"": np.array([folders.index(file.parent) for file in files])}
 
 
-def _checked_labels(
-    answers: Data, classes: Array | None, count: int, path: Path | None, inputs: Path
-) -> Data:
-    """Return labels, one for each sample; those of a folder's classes where none are given."""
-    if path is None:
-        return {} if classes is None else {"": classes}
+def _check_labels(answers: Data, wanted: int, path: Path, inputs: Path) -> None:
+    """Refuse labels that are not one for each sample, or hold NaN."""
     for values in answers.values():
-        if len(values) != count:
+        if len(values) != wanted:
             raise ValueError(
-                f"{path} holds labels of shape {list(values.shape)}; the {count} inputs of "
-                f"{inputs} need {count}."
+                f"{path} holds labels of shape {list(values.shape)}; the {wanted} inputs of "
+                f"{inputs} need {wanted}."
             )
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
+        if not np.isfinite(values).all():
             raise ValueError(f"{path} holds NaN or infinities. Take these samples out first.")
-    return answers
 
 
-def _doubts(model: Model, used: Mapping[str, Array]) -> list[str]:
+def _doubts(model: Model, used: Data) -> list[str]:
     """Return warnings about the samples that give the ranges."""
     said = []
     for name, values in used.items():
-        flat = values.reshape(len(values), -1)
-        if len(flat) > 1 and (flat == flat[0]).all():
+        if len(values) > 1 and (values == values[0]).all():
             said.append(f"All calibration samples of {name!r} are the same: the ranges are wrong.")
-        elif flat.size > 1 and flat.min() == flat.max():
-            said.append(f"All calibration values of {name!r} are {flat.flat[0]:g}.")
         if model.scales and values.dtype.kind == "f" and values.min() >= 0 and values.max() <= 1:
             said.append(
                 f"{name!r} holds values from {values.min():.3g} to {values.max():.3g}, and the "
                 f"model has a layer {model.scales} of its own. Were they divided twice?"
             )
-    count = len(next(iter(used.values())))
-    if count < _FEW:
-        said.append(f"Only {count} samples gave the ranges; take 100 to 300 typical ones.")
-    surprise = model.surprise(dict(used))
-    return [
-        *said,
-        *([f"These inputs are unlike those of the training: {surprise}"] * bool(surprise)),
-    ]
+    if count(used) < 50:
+        said.append(f"Only {count(used)} samples gave the ranges; take 100 to 300 typical ones.")
+    return said + [text for text in [model.surprise(used)] if text]

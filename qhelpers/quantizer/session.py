@@ -2,51 +2,51 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from qhelpers import paths
+from qhelpers.evaluation import layer_errors
+from qhelpers.evaluation.layer_errors import TensorError
 from qhelpers.progress import progress
-from qhelpers.quantizer import cures, layers, models, recipes, report, samples, tasks, verdict
+from qhelpers.quantizer import cures, inspection, models, recipes, report, samples, tasks, verdict
 from qhelpers.quantizer.recipes import Made
 from qhelpers.quantizer.report import Findings
-from qhelpers.quantizer.running import Data, Runner
+from qhelpers.quantizer.samples import Data
+from qhelpers.quantizer.tasks import Score
+from qhelpers.tflite import litert
+
+_PROBES = 32  # unseen samples that layers are compared on
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is asked for; the command's options, one for one."""
+    """What is asked for: the command's options, one for one."""
 
     model: Path
     calibration: Path
     out: Path
     evaluation: Path | None = None
     labels: Path | None = None
-    output: str | None = None
     recipes: str | None = None
     io: str = "uint8"
     target: str = "desktop"
     tolerance: float = 0.01
     cure: str = "auto"
-    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    custom: Sequence[str] = ()
-    limits: tuple[float, float] | None = None
+    shape: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    custom_objects: Sequence[str] = ()
     image_size: tuple[int, int] | None = None
     scale: tuple[float, float] | None = None
+    range: tuple[float, float] | None = None
 
 
 def quantize(options: Options) -> Findings:
-    """Quantize a model and write files and report into a new folder.
-
-    Args:
-        options: what is asked for.
-
-    Returns:
-        What the report says.
+    """Quantize a model, write files and report into a new folder, and return what it says.
 
     Raises:
         ValueError: a file does not hold what it must; the message says what to do.
@@ -59,9 +59,9 @@ def quantize(options: Options) -> Findings:
     names = recipes.chosen(options.recipes)
     with tempfile.TemporaryDirectory(prefix="qhelpers-") as work:
         with progress(1, "Loading") as advance:
-            model = models.load(options.model, Path(work), options.shapes, options.custom)
+            model = models.load(options.model, Path(work), options.shape, options.custom_objects)
             advance(1)
-        if recipes.already(model.float32):
+        if inspection.quantized(model.file):
             raise ValueError(
                 f"{options.model} is quantized already. See what is in it: python -m qhelpers "
                 f"inspect {options.model}"
@@ -71,40 +71,44 @@ def quantize(options: Options) -> Findings:
             options.calibration,
             options.evaluation,
             options.labels,
-            limits=options.limits,
+            limits=options.range,
             image_size=options.image_size,
             scale=options.scale,
         )
         try:
-            reference = Runner(model.float32).run(data.evaluation)
-            judged = tasks.build(model, data, reference, options.output)
+            reference = model.file.run(data.evaluation)
+            judged = tasks.build(model, data, reference)
         except ValueError as error:
-            place = options.labels if data.labels and options.labels else options.calibration
-            raise ValueError(f"{place}: {error}") from error
+            raise ValueError(f"{options.labels or options.calibration}: {error}") from error
+
+        @functools.cache
+        def judge(content: bytes) -> Score:
+            return tasks.score(judged, reference, litert.opened(content).run(data.evaluation))
+
         made = recipes.make(model, names, data.calibration, options.io)
-        outputs: dict[str, Data] = {"float32": reference}
-        tried, lines = _cured(options, model.float32, data, judged, outputs, made)
-        made += tried
-        rows, failed = verdict.measure(made, judged, data.evaluation, outputs)
-        errors, compared, more = _layers(rows, data.evaluation)
-    metric, few = tasks.metric_names(judged), [*data.warnings, *tasks.doubts(judged, reference)]
+        doubts = tasks.doubts(judged, reference)
+        cured, lines = _cured(options, data.calibration, judge, made, bool(doubts))
+        rows, failed = verdict.measure([*made, *cured], judge, data.evaluation)
+        files = {one.recipe: one.content for one in (*made, *cured) if one.content is not None}
+        errors, compared, notes = _layers(files, data.evaluation)
+    metric, n = ", ".join(dict.fromkeys(t.name for t in judged)), samples.count(data.evaluation)
     found = Findings(
-        model.name,
-        verdict.choose(rows, options.target, options.tolerance, metric, data.count),
-        options.target,
-        options.tolerance,
-        metric,
-        rows,
-        failed,
-        data.split,
-        few + _floats(rows) + _saturation(errors, compared),
-        (*model.notes, *more),
-        compared,
-        errors,
-        lines,
-        time.perf_counter() - started,
+        model=options.model.name,
+        verdict=verdict.choose(rows, options.target, options.tolerance, metric, n),
+        target=options.target,
+        tolerance=options.tolerance,
+        metric=metric,
+        samples=data.split,
+        warnings=[*data.warnings, *doubts, *_warnings(rows, errors, compared)],
+        notes=[*model.notes, *notes],
+        rows=rows,
+        failed=failed,
+        cures=lines,
+        compared=compared,
+        layers=errors,
+        seconds=time.perf_counter() - started,
     )
-    contents = {f"{row.name}.tflite": row.runner.content for row in rows}
+    contents = {f"{row.model}.tflite": files[row.model] for row in rows}
     contents["scorecard.json"] = report.as_json(found).encode()
     contents["report.html"] = report.html(found).encode()
     write_folder(options.out, contents)
@@ -113,69 +117,56 @@ def quantize(options: Options) -> Findings:
 
 def _cured(
     options: Options,
-    float32: bytes,
-    data: samples.Samples,
-    judged: list[tasks.Task],
-    outputs: dict[str, Data],
-    made: list[Made],
-) -> tuple[list[Made], tuple[str, ...]]:
+    calibration: Data,
+    judge: Callable[[bytes], Score],
+    made: Sequence[Made],
+    doubtful: bool,
+) -> tuple[list[Made], list[str]]:
     """Return the cures' files, where int8 needs them, and what was tried."""
-    int8 = next((one for one in made if one.recipe == "int8"), None)
-    if options.cure == "never" or int8 is None:
-        return [], ()
-    if options.cure == "auto" and tasks.doubts(judged, outputs["float32"]):
-        return [], ("Cures were not tried: float32 itself is in doubt, see the warnings.",)
-    start = None
-    if int8.content is not None:
-        try:
-            outputs["int8"] = Runner(int8.content).run(data.evaluation)
-        except ValueError:
-            return [], ()
-        start = tasks.score(judged, outputs["float32"], outputs["int8"])
-        if options.cure == "auto" and start.loss <= options.tolerance:
-            return [], ()
-    cured = cures.cure(
-        float32, data.calibration, data.evaluation, judged, outputs["float32"], start,
-        options.tolerance, options.io,
-    )  # fmt: skip
-    return list(cured.made), cured.lines
+    contents = {one.recipe: one.content for one in made}
+    if options.cure == "never" or "int8" not in contents:
+        return [], []
+    if options.cure == "auto" and doubtful:
+        return [], ["Cures were not tried: float32 itself is in doubt, see the warnings."]
+    int8 = contents["int8"]
+    start = None if int8 is None else judge(int8)
+    if options.cure == "auto" and start and start.loss <= options.tolerance:
+        return [], []
+    float32 = contents["float32"] or b""
+    return cures.cure(float32, calibration, judge, start, options.tolerance, options.io)
 
 
 def _layers(
-    rows: list[verdict.Row], evaluation: Data
-) -> tuple[list[layers.LayerError], str, tuple[str, ...]]:
-    """Compare the int8 file layer by layer, or the first other one whose activations are small."""
-    by = {row.name: row.runner.content for row in rows}
-    for name in ("int8", "int8_cured", "int16x8", "int16x8_bias32", "dynamic_range", "float16"):
-        if name in by:
-            try:
-                return layers.compare(by["float32"], by[name], evaluation), name, ()
-            except (ValueError, RuntimeError) as error:
-                return [], "", (f"Not compared layer by layer: {error}",)
-    return [], "", ()
+    files: Mapping[str, bytes], evaluation: Data
+) -> tuple[list[TensorError], str, list[str]]:
+    """Compare one file layer by layer: the int8 file, else the first that there is."""
+    few = {name: values[:_PROBES] for name, values in evaluation.items()}
+    name = next((n for n in ("int8", "int8_cured", *files) if n in files and n != "float32"), "")
+    if not name:
+        return [], "", []
+    pair = files["float32"], files[name]
+    try:
+        return layer_errors.tensor_errors(*pair, few, alone=True, engine="optimized"), name, []
+    except ValueError as error:
+        return [], "", [f"Not compared layer by layer: {error}"]
 
 
-def _floats(rows: list[verdict.Row]) -> list[str]:
-    """Return a warning for each file that should compute in integers and does not."""
-    said = []
-    for row in rows:
-        floats = recipes.float_operations(row.runner)
-        if row.name in ("int8", "int16x8", "int16x8_bias32") and floats:
-            said.append(
-                f"{row.name} is not integer only: {', '.join(floats)} stay in floating point."
-            )
-    return said
-
-
-def _saturation(errors: list[layers.LayerError], compared: str) -> list[str]:
-    """Return a warning where the ranges cut much of the unseen values off."""
-    most = max(errors, key=lambda error: error.saturated, default=None)
-    if most is None or most.saturated < 0.01:
-        return []
-    return [
-        f"{compared}: {most.saturated:.1%} of {most.name}'s values on unseen samples lie outside "
-        "the calibrated range. Are the calibration samples typical?"
+def _warnings(
+    rows: Sequence[verdict.Row], errors: Sequence[TensorError], compared: str
+) -> list[str]:
+    """Return warnings about files that keep floats, and ranges that cut unseen values off."""
+    said = [
+        f"{row.model} is not integer only: {', '.join(row.floats)} stay in floating point."
+        for row in rows
+        if row.floats and row.model in ("int8", "int16x8", "int16x8_bias32")
     ]
+    most = max(errors, key=lambda error: error.saturated, default=None)
+    if most and most.saturated >= 0.01:
+        said.append(
+            f"{compared}: {most.saturated:.1%} of {most.name}'s values on unseen samples lie "
+            "outside the calibrated range. Are the calibration samples typical?"
+        )
+    return said
 
 
 def write_folder(out: Path, contents: Mapping[str, bytes]) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from qhelpers.evaluation import metrics
 from qhelpers.progress import progress
-from qhelpers.quantizer import inspection, tasks
+from qhelpers.quantizer import inspection
 from qhelpers.quantizer.inspection import Support
-from qhelpers.quantizer.recipes import Made, float_operations
-from qhelpers.quantizer.running import Data, Runner, multiply_adds, peak_memory
-from qhelpers.quantizer.tasks import Score, Task
+from qhelpers.quantizer.recipes import RECIPES, Made
+from qhelpers.quantizer.samples import Data
+from qhelpers.quantizer.tasks import Score
+from qhelpers.tflite import litert
 
 TARGETS = {
     "desktop": "a desktop's or a server's CPU",
@@ -20,7 +21,6 @@ TARGETS = {
     "microcontroller": "a microcontroller",
     "npu": "an NPU that computes in integers",
 }
-_SLOWER = 1.25  # a ratio of times that is worth a sentence
 
 
 @dataclass(frozen=True)
@@ -28,73 +28,92 @@ class Row:
     """What was measured of one file.
 
     Attributes:
-        made: the file and how it was made.
-        runner: the file, opened.
+        model: its recipe; what: that in words, and note: how it was made, if not as usual.
+        bytes, sha: of the file; smaller: how many times smaller than float32 it is.
         score: on unseen samples.
-        time: of one sample.
-        micro, xnnpack, gpu: what these say to the file.
+        latency_ms, latency_ratio: of one sample, and over float32's; engine: that ran it.
+        types, constants: that it holds; integers: whether it computes in integers, in words.
+        floats: the operations that compute in floating point.
+        multiply_adds: for one sample; activation_bytes: that must be kept at once.
+        microcontroller, xnnpack, gpu: what these say to it.
+        code: how inputs and outputs become real values.
     """
 
-    made: Made
-    runner: Runner
+    model: str
+    what: str
+    note: str
+    bytes: int
+    sha: str
+    smaller: float
     score: Score
-    time: metrics.Latency
-    micro: Support
+    latency_ms: float
+    latency_ratio: float
+    engine: str
+    types: str
+    constants: dict[str, int]
+    integers: str
+    floats: list[str]
+    multiply_adds: int
+    activation_bytes: int
+    microcontroller: Support
     xnnpack: Support
     gpu: Support
-
-    @property
-    def name(self) -> str:
-        """The recipe's name."""
-        return self.made.recipe
-
-    @property
-    def integer_only(self) -> bool:
-        """Whether no operation computes in floating point."""
-        return not float_operations(self.runner)
-
-    @property
-    def work(self) -> tuple[int, int]:
-        """Multiply-adds for one sample, and bytes of the activations kept at once."""
-        return multiply_adds(self.runner), peak_memory(self.runner)
+    code: list[str]
 
 
 def measure(
-    made: Sequence[Made], judged: list[Task], evaluation: Data, outputs: dict[str, Data]
+    made: Sequence[Made], judge: Callable[[bytes], Score], samples: Data
 ) -> tuple[list[Row], list[Made]]:
     """Measure every file that there is; "float32" comes first.
 
     Args:
         made: what the recipes gave.
-        judged: from `tasks.build`.
-        evaluation: unseen samples, by input.
-        outputs: by recipe, what is known already of the outputs; filled with the rest.
+        judge: measures a file on unseen samples.
+        samples: by input; the first one is run for the times.
 
     Returns:
         The rows, and what failed: also a file that fails on these samples.
     """
-    opened, failed = {}, [one for one in made if one.content is None]
+    opened, failed, scores, rows = {}, [], {}, []
     with progress(2 * len(made), "Measuring") as advance:
         for one in made:
-            if one.content is None:
-                continue
             advance(1, one.recipe)
-            try:
-                runner = Runner(one.content)
-                outputs.setdefault(one.recipe, {}).update(runner.run(evaluation))
-            except ValueError as error:
-                failed.append(Made(one.recipe, None, str(error), "another recipe", one.seconds))
+            if one.content is None:
+                failed.append(one)
                 continue
-            opened[one.recipe] = one, runner
-        calls = {name: runner.single(evaluation) for name, (_, runner) in opened.items()}
-        times = metrics.latency(calls)
-        rows = []
-        for name, (one, runner) in opened.items():
+            try:
+                scores[one.recipe] = judge(one.content)
+                opened[one.recipe] = litert.opened(one.content)
+            except ValueError as error:
+                failed.append(Made(one.recipe, None, str(error), "another recipe"))
+        first = {name: values[0] for name, values in samples.items()}
+        times = metrics.latency({name: file.single(first) for name, file in opened.items()})
+        notes = {one.recipe: one.why for one in made}
+        for name, file in opened.items():
             advance(1, name)
-            score = tasks.score(judged, outputs["float32"], outputs[name])
-            asks = (inspection.microcontrollers, inspection.xnnpack, inspection.gpu)
-            said = [ask(runner.content) for ask in asks]
-            rows.append(Row(one, runner, score, times[name], *said))
+            row = Row(
+                model=name,
+                what=RECIPES.get(name, "int8 with cures"),
+                note=notes[name],
+                bytes=file.size,
+                sha=file.sha,
+                smaller=opened["float32"].size / file.size,
+                score=scores[name],
+                latency_ms=1000 * times[name].median_s,
+                latency_ratio=times[name].ratio,
+                engine=file.engine,
+                types=file.stored(),
+                constants=file.stored_bytes(),
+                integers=inspection.integer_only(file),
+                floats=file.float_operations(),
+                multiply_adds=inspection.multiply_adds(file),
+                activation_bytes=inspection.peak_memory(file),
+                microcontroller=inspection.microcontrollers(file.content),
+                xnnpack=inspection.xnnpack(file.content),
+                gpu=inspection.gpu(file.content),
+                code=inspection.lines_of_code(file),
+            )
+            rows.append(row)
     return rows, failed
 
 
@@ -102,8 +121,8 @@ def measure(
 class Verdict:
     """Which file to ship: its name or None, and why, in sentences."""
 
-    name: str | None
-    sentences: tuple[str, ...]
+    ship: str | None
+    why: list[str]
 
 
 def choose(rows: Sequence[Row], target: str, tolerance: float, metric: str, n: int) -> Verdict:
@@ -124,85 +143,82 @@ def choose(rows: Sequence[Row], target: str, tolerance: float, metric: str, n: i
     good = [row for row in can if row.score.loss <= tolerance]
     where = TARGETS[target]
     if not can:
-        why = [f"{r.name}: {_refusal(r, target)}" for r in rows if r.name.startswith("int8")]
-        return Verdict(None, (f"None of these files runs on {where}.", *why))
+        micro = target == "microcontroller"
+        said = [
+            f"{row.model}: {row.microcontroller.said if micro else row.integers}"
+            for row in rows
+            if row.model.startswith("int8")
+        ]
+        return Verdict(None, [f"None of these files runs on {where}.", *said])
     if not good:
         best = min(can, key=lambda row: row.score.loss)
-        return Verdict(
-            None,
-            (
-                f"No file for {where} stays within {tolerance:.1%} of float32.",
-                f"The nearest is {best.name}, which loses {best.score.loss:.2%} of {metric}.",
-                _advice(rows),
-            ),
-        )
+        nearest = f"The nearest is {best.model}, which loses {best.score.loss:.2%} of {metric}."
+        short = f"No file for {where} stays within {tolerance:.1%} of float32."
+        return Verdict(None, [short, nearest, _advice(rows)])
 
     def cost(row: Row) -> tuple[float, float]:
-        size, time = len(row.runner.content), row.time.ratio
-        return (size * time if target == "desktop" else size), time
+        time = row.latency_ratio
+        return (row.bytes * time if target == "desktop" else row.bytes), time
 
     best = min(good, key=cost)
-    return Verdict(best.name, tuple(_why(best, rows, where, tolerance, metric, n)))
+    if best.model == "float32":
+        why = f"Ship float32.tflite to {where}: no smaller file runs there as well and as fast."
+        return Verdict("float32", [why])
+    said = [
+        f"Ship {best.model}.tflite to {where}: {best.bytes:,} bytes, {best.smaller:.2f} times "
+        "smaller than float32.",
+        _evidence(best.score, rows[0].score, metric, n),
+        _risk(best.score, tolerance, n),
+    ]
+    if target == "microcontroller":
+        said.append(f"It takes {best.microcontroller.said}.")
+    if target == "desktop" and not 0.8 < best.latency_ratio < 1.25:
+        said.append(f"One sample takes {best.latency_ratio:.2f} times as long as in float32 here.")
+    return Verdict(best.model, said)
 
 
 def _fits(row: Row, target: str) -> bool:
     """Say whether a target can run a file."""
-    if target == "microcontroller":
-        return row.micro.takes is True or (row.micro.takes is None and row.integer_only)
-    return row.integer_only if target == "npu" else True
+    if target == "microcontroller" and row.microcontroller.takes is not None:
+        return row.microcontroller.takes
+    return target not in ("microcontroller", "npu") or not row.floats
 
 
-def _refusal(row: Row, target: str) -> str:
-    """Say why a target does not run a file."""
-    return row.micro.said if target == "microcontroller" else inspection.integer_only(row.runner)
+def _evidence(score: Score, float32: Score, metric: str, n: int) -> str:
+    """Say how good a file is, and whether the difference to float32 can be told from chance."""
+    said = f"Its {metric} on {n:,} samples is {score.value:.2%}, float32's {float32.value:.2%}"
+    if score.p_value is None:
+        return said + "."
+    if score.p_value >= 0.05:
+        return f"{said}; no difference can be shown (McNemar's p = {score.p_value:.2g})."
+    return f"{said}; the difference is real (McNemar's p = {score.p_value:.2g}), and small enough."
 
 
-def _why(
-    best: Row, rows: Sequence[Row], where: str, tolerance: float, metric: str, n: int
-) -> list[str]:
-    """Return the reasons, in sentences."""
-    first, score, size = rows[0], best.score, len(best.runner.content)
-    if best.name == "float32":
-        return [f"Ship float32.tflite to {where}: no smaller file runs there as well and as fast."]
-    ratio = len(first.runner.content) / size
-    than = f"{ratio:.2f} times smaller than" if ratio >= 1 else f"{1 / ratio:.2f} times as large as"
-    said = [f"Ship {best.name}.tflite to {where}: {size:,} bytes, {than} float32."]
-    value = f"Its {metric} on {n:,} unseen samples is {tasks.shown(score.value)} %, "
-    value += f"float32's {tasks.shown(first.score.value)} %"
-    if score.p_value is not None and score.p_value >= 0.05:
-        value += f"; no difference can be shown (McNemar's p = {score.p_value:.2g})"
-    elif score.p_value is not None:
-        value += f"; the difference is real (McNemar's p = {score.p_value:.2g}), and small enough"
-    said.append(value + ".")
+def _risk(score: Score, tolerance: float, n: int) -> str:
+    """Say how large a loss these samples cannot exclude, and how many would."""
     if score.most <= tolerance:
-        said.append(f"With 95 % it loses {max(score.most, 0):.2%} at most.")
-    else:
-        half = max(score.most - score.loss, 1e-9)
-        room = tolerance - score.loss
-        needed = f" about {math.ceil(n * (half / room) ** 2 / 100) * 100:,} would tell" * (room > 0)
-        few = "so few samples" if n < 1000 else f"{n:,} samples"
-        said.append(
-            f"With {few} a loss of up to {score.most:.2%} cannot be excluded, and {tolerance:.1%} "
-            f"is accepted{';' if needed else ''}{needed}."
-        )
-    if best.micro.arena and where == TARGETS["microcontroller"]:
-        said.append(f"It takes {best.micro.said}.")
-    if best.time.ratio > _SLOWER and where == TARGETS["desktop"]:
-        said.append(f"It takes {best.time.ratio:.1f} times as long as float32 here.")
-    if best.time.ratio < 1 / _SLOWER and where == TARGETS["desktop"]:
-        said.append(f"It is {1 / best.time.ratio:.1f} times as fast as float32 here.")
-    return said
+        return f"With 95 % it loses {max(score.most, 0):.2%} at most."
+    if not math.isfinite(score.most):
+        return "One sample says nothing about the loss on others."
+    room, advice = tolerance - score.loss, ""
+    if room > 0:
+        enough = math.ceil(n * ((score.most - score.loss) / room) ** 2 / 100) * 100
+        advice = f"; about {enough:,} would tell"
+    few = "so few samples" if n < 1000 else f"{n:,} samples"
+    return (
+        f"With {few} a loss of up to {score.most:.2%} cannot be excluded, and {tolerance:.1%} is "
+        f"accepted{advice}."
+    )
 
 
 def _advice(rows: Sequence[Row]) -> str:
     """Say what to do where every file loses too much."""
-    by = {row.name: row.score for row in rows}
-    if "int8" in by and "int16x8" in by:
-        won = by["int16x8"].sqnr_db - by["int8"].sqnr_db
-        if won < 6:
-            return (
-                "16-bit activations win next to nothing: the weights are to blame; train with "
-                "the rounding in the loop."
-            )
-        return "16-bit activations win much: better ranges, or 16x8 where there are kernels."
-    return "Look at the layers below, and at the cures that were tried."
+    by = {row.model: row.score.sqnr_db for row in rows}
+    if not {"int8", "int16x8"} <= set(by):
+        return "Look at the layers below, and at the cures that were tried."
+    if by["int16x8"] - by["int8"] < 6:
+        return (
+            "16-bit activations win next to nothing: the weights are to blame; train with the "
+            "rounding in the loop."
+        )
+    return "16-bit activations win much: better ranges, or 16x8 where there are kernels."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -44,16 +45,38 @@ def convert(
     tf = paths.require("tensorflow", extra="tensorflow")
     with silence.quiet():
         converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    return converted(converter, recipe, lambda: ([image[None]] for image in images))
+
+
+def converted(
+    converter: Any,
+    recipe: str,
+    samples: Callable[[], Iterable[Any]],
+    inputs: str = "uint8",
+    outputs: str = "uint8",
+) -> bytes:
+    """Set TensorFlow's converter to a recipe and run it; errors as for `convert`.
+
+    Args:
+        converter: it knows the model already.
+        recipe: one of RECIPES.
+        samples: what gives the representative inputs one by one.
+        inputs: their type in an int8 file; "" leaves it as it is.
+        outputs: the same of the outputs.
+    """
+    tf = paths.require("tensorflow", extra="tensorflow")
+    with silence.quiet():
         if recipe != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if recipe == "float16":
             converter.target_spec.supported_types = [tf.float16]
         if recipe in _CALIBRATED:
-            converter.representative_dataset = lambda: ([image[None]] for image in images)
+            converter.representative_dataset = samples
         if recipe == "int8":
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = tf.uint8
-            converter.inference_output_type = tf.uint8
+            if inputs:
+                converter.inference_input_type = getattr(tf, inputs)
+            converter.inference_output_type = getattr(tf, outputs)
         if recipe == "int16x8":
             ops = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
             converter.target_spec.supported_ops = [ops]

@@ -199,3 +199,11 @@ class LiteModel(TfliteFile):
             interpreter.invoke()
 
         return once
+
+
+def opened(content: bytes) -> LiteModel:
+    """Open a file on XNNPACK, or on LiteRT's own kernels where XNNPACK does not take it."""
+    try:
+        return LiteModel(content)
+    except ValueError:
+        return LiteModel(content, engine="optimized")
