@@ -123,7 +123,7 @@ def row(
         smaller=1000 / size,
         latency_ratio=slower,
         microcontroller=Support(micro, "said", 10),
-        integers="said",
+        facts={"Integers": "said"},
         floats=[] if name.startswith("int") else ["CONV_2D"],
     )
 

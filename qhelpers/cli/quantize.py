@@ -60,15 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """Do what the command line asks, and say on the terminal where the report is.
-
-    Args:
-        chosen: what `add_arguments` describes.
-
-    Raises:
-        ValueError: a file does not hold what it must.
-        OSError: a file cannot be read, or the folder cannot be written.
-    """
+    """Do what the command line asks, and say on the terminal where the report is."""
     from qhelpers.quantizer import report, session
 
     options = {name: value for name, value in vars(chosen).items() if name != "command"}

@@ -35,11 +35,6 @@ class _Trial:
     float32: bytes
     ranges: Ranges
 
-    @property
-    def rank(self) -> tuple[float, float]:
-        """What orders cures: the loss first, then the noise."""
-        return _rank(self.score)
-
 
 def cure(
     float32: bytes,
@@ -86,7 +81,7 @@ def cure(
         lines.append(f"{name}: {what}.")
 
     def best() -> _Trial:
-        return min(trials, key=lambda trial: trial.rank)
+        return min(trials, key=lambda trial: trial.score.rank)
 
     with progress(6, "Curing int8") as advance:
         advance(1, "ranges")
@@ -101,7 +96,7 @@ def cure(
             lambda: (_unbiased(base.float32, base.content, calibration), base.ranges),
         )
         cured, made = best(), []
-        if start is None or cured.rank < _rank(start):
+        if start is None or cured.score.rank < start.rank:
             made.append(Made("int8_cured", cured.content, f"Cure: {cured.name}."))
         if min(cured.score.loss, start.loss if start else np.inf) <= tolerance:
             return made, lines
@@ -116,17 +111,12 @@ def cure(
             if found.score.loss <= tolerance or kept >= len(worst) or hopeless:
                 break
             kept *= 2
-        if trials[-1].name == name and trials[-1].rank < cured.rank:
+        if trials[-1].name == name and trials[-1].score.rank < cured.score.rank:
             listed = ", ".join(names[:kept][:12]) + ", ..." * (kept > 12)
             cost = len(trials[-1].content) - len(cured.content)
             lines.append(f"In float32: {listed}; {cost:+,} bytes.")
             made.append(Made("int8_mixed", trials[-1].content, lines[-1]))
     return made, lines
-
-
-def _rank(score: Score) -> tuple[float, float]:
-    """Return what orders scores: the loss first, then the noise."""
-    return round(score.loss, 6), -score.sqnr_db
 
 
 def _worst_layers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import io
 import re
@@ -31,7 +32,7 @@ opened.print_allocations()
 
 @dataclass(frozen=True)
 class Support:
-    """What one engine says to a file.
+    """What LiteRT for Microcontrollers says to a file.
 
     Attributes:
         takes: True, False, or None where it could not be asked here.
@@ -44,6 +45,7 @@ class Support:
     arena: int | None = None
 
 
+@functools.lru_cache(64)
 def microcontrollers(content: bytes) -> Support:
     """Ask LiteRT for Microcontrollers whether it takes a file, and how much memory it uses."""
     if not microcontroller.available():
@@ -68,7 +70,7 @@ def microcontrollers(content: bytes) -> Support:
     return Support(True, f"{size}, and {len(content):,} bytes of flash for the file", arena)
 
 
-def xnnpack(content: bytes) -> Support:
+def xnnpack(content: bytes) -> str:
     """Ask XNNPACK, LiteRT's engine on CPUs, which operations it takes over."""
     module = paths.require("ai_edge_litert.interpreter", extra="litert")
     try:
@@ -77,7 +79,7 @@ def xnnpack(content: bytes) -> Support:
             opened.allocate_tensors()
             steps = opened._get_ops_details()
     except (ValueError, RuntimeError) as error:
-        return Support(False, f"refused: {str(error).splitlines()[0]}")
+        return f"refused: {str(error).splitlines()[0]}"
     own = [step for step in steps if step["op_name"] != "DELEGATE"]
     makers = {int(i): at for at, step in enumerate(own) for i in step["outputs"]}
     taken: set[int] = set()
@@ -91,24 +93,24 @@ def xnnpack(content: bytes) -> Support:
                     todo += [int(i) for i in own[at]["inputs"] if int(i) not in inputs]
     left = dict.fromkeys(step["op_name"] for at, step in enumerate(own) if at not in taken)
     rest = f"; not {', '.join(left)}" if left else ""
-    return Support(not left, f"takes {len(taken)} of {len(own)} operations{rest}")
+    return f"takes {len(taken)} of {len(own)} operations{rest}"
 
 
-def gpu(content: bytes) -> Support:
+def gpu(content: bytes) -> str:
     """Ask TensorFlow's analyzer whether LiteRT's GPU delegate takes the operations."""
     if importlib.util.find_spec("tensorflow") is None:
-        return Support(None, "not asked: TensorFlow's analyzer is not installed")
+        return "not asked: TensorFlow's analyzer is not installed"
     tf = paths.require("tensorflow", extra="tensorflow")
     printed = io.StringIO()
     try:
         with silence.quiet(), contextlib.redirect_stdout(printed):
             tf.lite.experimental.Analyzer.analyze(model_content=content, gpu_compatibility=True)
     except Exception as error:
-        return Support(None, f"could not be asked: {str(error).splitlines()[0]}")
+        return f"could not be asked: {str(error).splitlines()[0]}"
     if "looks compatible with GPU" in printed.getvalue():
-        return Support(True, "takes all operations, says TensorFlow's analyzer")
+        return "takes all operations, says TensorFlow's analyzer"
     why = re.search(r"GPU COMPATIBILITY WARNING:(.*)", printed.getvalue())
-    return Support(False, f"does not take {why[1].strip() if why else 'some operations'}")
+    return f"does not take {why[1].strip() if why else 'some operations'}"
 
 
 def quantized(file: TfliteFile) -> bool:
@@ -186,44 +188,50 @@ def peak_memory(file: TfliteFile) -> int:
     return peak
 
 
-def describe(path: Path) -> str:
-    """Return what is in a .tflite file, as text.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no .tflite file.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}.")
-    content = path.read_bytes()
-    try:
-        file = TfliteFile(content)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+def facts(content: bytes) -> dict[str, str]:
+    """Return what there is to know about a .tflite file, in words, by what it is about."""
+    file = TfliteFile(content)
     kinds, stored = Counter(step.name for step in file.operations), file.stored_bytes()
     scaled = [t for t in file.constants() if t.scales.size]
-    channels = sum(len(t.scales) > 1 for t in scaled)
-    lines = [
-        f"{path.name}: {len(content):,} bytes, {len(file.operations)} operations",
-        integer_only(file),
-        "",
-        "Types       " + file.stored(),
-        "Operations  " + ", ".join(f"{count} {name}" for name, count in kinds.most_common()),
-        "Constants   " + ", ".join(f"{size:,} bytes of {kind}" for kind, size in stored.items()),
-        f"Overhead    {len(content) - sum(stored.values()):,} bytes: names, scales, the graph",
-        f"Scales      {len(scaled)} quantized constants, {channels} of them by channel",
-        f"Work        {multiply_adds(file):,} multiply-adds; activations of {peak_memory(file):,} "
+    found = {
+        "Integers": integer_only(file),
+        "Types": file.stored(),
+        "Operations": ", ".join(f"{count} {name}" for name, count in kinds.most_common()),
+        "Constants": ", ".join(f"{size:,} bytes of {kind}" for kind, size in stored.items()),
+        "Overhead": f"{file.size - sum(stored.values()):,} bytes: names, scales, the graph",
+        "Scales": f"{len(scaled)} quantized constants, {sum(len(t.scales) > 1 for t in scaled)} of "
+        "them by channel",
+        "Work": f"{multiply_adds(file):,} multiply-adds; activations of {peak_memory(file):,} "
         "bytes at the worst step",
-    ]
+    }
     try:
         opened = litert.opened(content)
     except ValueError as error:
-        return "\n".join([*lines, f"Opens       no: {error}"])
+        return found | {"Opens": f"no: {error}"}
     for label, ports in (("Input", opened.ins), ("Output", opened.outs)):
+        said = []
         for name, info in ports.items():
             scales = zip(info.scales[:1], info.zero_points[:1], strict=True)
-            said = "".join(f", scale {scale:.6g}, zero point {zero}" for scale, zero in scales)
-            lines.append(f"{label:12}{described(name, info)}{said}")
-    lines += [f"In code     {line}" for line in lines_of_code(opened)]
-    asked = {"XNNPACK": xnnpack(content), "GPU": gpu(content), "Micro": microcontrollers(content)}
-    return "\n".join([*lines, *(f"{name:12}{support.said}" for name, support in asked.items())])
+            known = "".join(f", scale {scale:.6g}, zero point {zero}" for scale, zero in scales)
+            said.append(described(name, info) + known)
+        found[label] = "; ".join(said)
+    return found | {
+        "In code": "\n".join(lines_of_code(opened)),
+        "XNNPACK": xnnpack(content),
+        "GPU delegate": gpu(content),
+        "Microcontroller": microcontrollers(content).said,
+    }
+
+
+def describe(path: Path) -> str:
+    """Return what is in a .tflite file, as text; an error says that it is none."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}.")
+    try:
+        found = facts(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    lines = [f"{path.name}: {path.stat().st_size:,} bytes"]
+    for label, said in found.items():
+        lines += [f"{label:17}{line}" for line in said.splitlines()]
+    return "\n".join(lines)

@@ -88,10 +88,6 @@ def load(path: Path, work: Path, shapes: Shapes, custom: Sequence[str] = ()) -> 
         work: an empty folder for what is made on the way.
         shapes: where a size is open.
         custom: layers of one's own, "module:Class".
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it cannot be loaded, not safely, or not with these shapes.
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}.")
@@ -204,19 +200,18 @@ def _check_saved_model(path: Path) -> None:
         stored.ParseFromString(graph.read_bytes())
     except Exception as error:
         raise ValueError(f"{graph} is damaged.") from error
-    graphs = [part.graph_def for part in stored.meta_graphs]
-    nodes = [node for g in graphs for part in (g.node, *_bodies(g)) for node in part]
-    harmful = sorted({node.op for node in nodes if _RUNS_CODE.search(node.op)})
+    kinds = {
+        node.op
+        for graph in (part.graph_def for part in stored.meta_graphs)
+        for nodes in (graph.node, *(function.node_def for function in graph.library.function))
+        for node in nodes
+    }
+    harmful = sorted(filter(_RUNS_CODE.search, kinds))
     if harmful:
         raise ValueError(
             f"{path} holds operations that run code or touch files, and is not loaded: "
             f"{', '.join(harmful)}."
         )
-
-
-def _bodies(graph: Any) -> list[Any]:
-    """Return the nodes of each function of a graph."""
-    return [function.node_def for function in graph.library.function]
 
 
 def _float32(path: Path, saved: Path) -> bytes:

@@ -60,11 +60,7 @@ class Made:
 
 
 def chosen(text: str | None) -> tuple[str, ...]:
-    """Return the recipes of "int8,float16", "all", or None for the five of the course.
-
-    Raises:
-        ValueError: there is no such recipe.
-    """
+    """Return the recipes of "int8,float16", "all", or None for the five of the course."""
     names = RECIPES if text == "all" else text.split(",") if text else conversion.RECIPES
     for name in names:
         if name not in RECIPES:
@@ -75,11 +71,7 @@ def chosen(text: str | None) -> tuple[str, ...]:
 def make(model: Model, names: Sequence[str], calibration: Data, io: str = "uint8") -> list[Made]:
     """Quantize a model by several recipes; each gives a result, also where it failed.
 
-    Args:
-        model: the model.
-        names: of RECIPES.
-        calibration: by input, the samples that give the ranges.
-        io: "uint8", "int8" or "float32": inputs and outputs of the int8 file.
+    The samples give the ranges; `io` is the type of the int8 file's inputs and outputs.
     """
     results = []
     with progress(len(names), "Converting") as advance:
@@ -96,9 +88,12 @@ def _made(model: Model, name: str, calibration: Data, io: str) -> Made:
     if name == "float32":
         return Made(name, model.file.content)
     why = ""
-    for way in (_converted, _requantized):
+    for tool in ("converter", "quantizer"):
         try:
-            content = way(model, name, calibration, io)
+            if tool == "converter":
+                content = _converted(model, name, calibration, io)
+            else:
+                content = requantized(model.file.content, name, calibration, io)
             litert.opened(content).run({n: v[:1] for n, v in calibration.items()})
         except Exception as error:  # whatever the tools meet
             why = why or reason(error)
@@ -133,11 +128,6 @@ def one_by_one(samples: Data) -> Iterator[Data]:
         yield {name: values[i : i + 1] for name, values in samples.items()}
 
 
-def _requantized(model: Model, name: str, calibration: Data, io: str) -> bytes:
-    """Quantize by LiteRT Quantizer."""
-    return requantized(model.file.content, name, calibration, io)
-
-
 def requantized(
     float32: bytes,
     name: str,
@@ -155,10 +145,6 @@ def requantized(
         io: "float32" keeps float inputs and outputs; else they become integers.
         keep: names of tensors; the operations that make them stay in float32.
         ranges: in place of those that are seen.
-
-    Raises:
-        ImportError: LiteRT Quantizer is not installed.
-        ValueError: there is no such recipe here.
     """
     module = paths.require("litert_quantizer.quantizer", extra="quantizer")
     with silence.quiet():

@@ -57,7 +57,7 @@ def read(
     image_size: tuple[int, int] | None = None,
     scale: Pair | None = None,
 ) -> Samples:
-    """Read what a model is calibrated and judged on.
+    """Read what a model is calibrated and judged on; an error says which file does not fit.
 
     Args:
         model: the model.
@@ -65,12 +65,8 @@ def read(
         evaluation: another one; None: `calibration` is split.
         labels: an .npz or .npy file, for `evaluation` if that is given, else for `calibration`.
         limits: the smallest and the largest value that float inputs may hold; None for any.
-        image_size: height and width that images are scaled to; None: what the model takes.
+        image_size: height and width of images, which must be the model's.
         scale: what black and white become, such as (-1, 1).
-
-    Raises:
-        OSError: a file is missing or cannot be read.
-        ValueError: it does not hold what this model takes; the message says what it holds.
     """
 
     def inputs(path: Path) -> tuple[Data, Data]:
@@ -81,26 +77,21 @@ def read(
         return _inputs(path, model, limits), {}
 
     everything, answers = inputs(calibration)
-    total, judged_on = count(everything), calibration
+    unseen, source, others = everything, calibration, "others"
+    total = count(everything)
     rows = np.random.default_rng(0).permutation(total)
-    first, rest = rows[: min(total // 2, CALIBRATION)], rows[min(total // 2, CALIBRATION) :]
+    half = min(total // 2, CALIBRATION) or 1
     if evaluation is not None:
-        first, judged_on = rows[:CALIBRATION], evaluation
         unseen, answers = inputs(evaluation)
-    elif total == 1:
-        first = rest = rows
+        source, others, half = evaluation, f"of {evaluation.name}", CALIBRATION
     if labels is not None:
-        answers = arrays(labels, "labels")
-        wanted = total if evaluation is None else count(unseen)
-        _check_labels(answers, wanted, labels, judged_on)
-    used = {name: values[np.sort(first)] for name, values in everything.items()}
-    if evaluation is None:
-        unseen = {name: values[np.sort(rest)] for name, values in everything.items()}
-        answers = {name: values[np.sort(rest)] for name, values in answers.items()}
+        answers = _labels(labels, count(unseen), source)
+    used = _picked(everything, rows[:half])
+    if evaluation is None and total > 1:
+        unseen, answers = (_picked(some, rows[half:]) for some in (unseen, answers))
     split = (
-        f"{len(first):,} of {total:,} samples of {calibration.name} gave the ranges; the files "
-        f"are judged on {count(unseen):,} {'others' if evaluation is None else 'of '}"
-        f"{'' if evaluation is None else evaluation.name}."
+        f"{count(used):,} of {total:,} samples of {calibration.name} gave the ranges; the files "
+        f"are judged on {count(unseen):,} {others}."
     )
     warnings = _doubts(model, used)
     if all(np.array_equal(unseen[name], values) for name, values in everything.items()):
@@ -109,12 +100,7 @@ def read(
 
 
 def arrays(path: Path, what: str) -> Data:
-    """Return the arrays of an .npz file, or that of an .npy file as ""; nothing is unpickled.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is damaged, empty, or holds other objects.
-    """
+    """Return the arrays of an .npz file, or that of an .npy file as ""; nothing is unpickled."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}.")
     if path.suffix != ".npy" and not zipfile.is_zipfile(path):
@@ -237,9 +223,10 @@ def _images(
     return pictures, {"": np.array([folders.index(file.parent) for file in files])}
 
 
-def _check_labels(answers: Data, wanted: int, path: Path, inputs: Path) -> None:
-    """Refuse labels that are not one for each sample, or hold NaN."""
-    for values in answers.values():
+def _labels(path: Path, wanted: int, inputs: Path) -> Data:
+    """Read labels, one for each sample."""
+    found = arrays(path, "labels")
+    for values in found.values():
         if len(values) != wanted:
             raise ValueError(
                 f"{path} holds labels of shape {list(values.shape)}; the {wanted} inputs of "
@@ -247,6 +234,12 @@ def _check_labels(answers: Data, wanted: int, path: Path, inputs: Path) -> None:
             )
         if not np.isfinite(values).all():
             raise ValueError(f"{path} holds NaN or infinities. Take these samples out first.")
+    return found
+
+
+def _picked(data: Data, rows: Array) -> Data:
+    """Return some of the samples, in the file's order."""
+    return {name: values[np.sort(rows)] for name, values in data.items()}
 
 
 def _doubts(model: Model, used: Data) -> list[str]:

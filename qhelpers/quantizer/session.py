@@ -48,9 +48,7 @@ class Options:
 def quantize(options: Options) -> Findings:
     """Quantize a model, write files and report into a new folder, and return what it says.
 
-    Raises:
-        ValueError: a file does not hold what it must; the message says what to do.
-        OSError: a file cannot be read, or the folder cannot be written.
+    An OSError or ValueError says which file does not hold what it must, and what to do.
     """
     started = time.perf_counter()
     if options.out.exists():
@@ -170,15 +168,7 @@ def _warnings(
 
 
 def write_folder(out: Path, contents: Mapping[str, bytes]) -> None:
-    """Write files into a new folder that appears when all of them are whole.
-
-    Args:
-        out: the folder; it must not exist.
-        contents: by file name.
-
-    Raises:
-        OSError: it cannot be written, or has come into being meanwhile.
-    """
+    """Write files, by name, into a new folder that appears when all of them are whole."""
     parent = paths.writable(out.absolute().parent)
     building = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=parent))
     try:

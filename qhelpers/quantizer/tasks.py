@@ -76,6 +76,11 @@ class Score:
     flips: int | None
     sqnr_db: float
 
+    @property
+    def rank(self) -> tuple[float, float]:
+        """What orders files: the loss first, then the noise."""
+        return round(self.loss, 6), -self.sqnr_db
+
 
 def answers(outputs: Array, kind: str) -> Array:
     """Return the answers that outputs stand for: classes, or yes and no."""
@@ -89,13 +94,7 @@ def answers(outputs: Array, kind: str) -> Array:
 def build(model: Model, samples: Samples, float32: Data) -> list[Task]:
     """Say what each output is compared with: labels, else the input, else float32's answers.
 
-    Args:
-        model: the model.
-        samples: with labels or without.
-        float32: the float32 file's outputs on the evaluation samples.
-
-    Raises:
-        ValueError: labels fit no output.
+    `float32` has the float32 file's outputs on the evaluation samples.
     """
     labels = samples.labels
     if not labels:

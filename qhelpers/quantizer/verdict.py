@@ -28,15 +28,14 @@ class Row:
     """What was measured of one file.
 
     Attributes:
-        model: its recipe; what: that in words, and note: how it was made, if not as usual.
+        model: its recipe; what: that in words; note: how it was made, if not as usual.
         bytes, sha: of the file; smaller: how many times smaller than float32 it is.
         score: on unseen samples.
         latency_ms, latency_ratio: of one sample, and over float32's; engine: that ran it.
-        types, constants: that it holds; integers: whether it computes in integers, in words.
         floats: the operations that compute in floating point.
         multiply_adds: for one sample; activation_bytes: that must be kept at once.
-        microcontroller, xnnpack, gpu: what these say to it.
-        code: how inputs and outputs become real values.
+        microcontroller: what LiteRT for Microcontrollers says to it.
+        facts: what else there is to know, in words.
     """
 
     model: str
@@ -49,30 +48,19 @@ class Row:
     latency_ms: float
     latency_ratio: float
     engine: str
-    types: str
-    constants: dict[str, int]
-    integers: str
     floats: list[str]
     multiply_adds: int
     activation_bytes: int
     microcontroller: Support
-    xnnpack: Support
-    gpu: Support
-    code: list[str]
+    facts: dict[str, str]
 
 
 def measure(
     made: Sequence[Made], judge: Callable[[bytes], Score], samples: Data
 ) -> tuple[list[Row], list[Made]]:
-    """Measure every file that there is; "float32" comes first.
+    """Measure every file, "float32" first; return the rows, and what failed here or before.
 
-    Args:
-        made: what the recipes gave.
-        judge: measures a file on unseen samples.
-        samples: by input; the first one is run for the times.
-
-    Returns:
-        The rows, and what failed: also a file that fails on these samples.
+    `judge` gives a file's score; the first of the samples is run for the times.
     """
     opened, failed, scores, rows = {}, [], {}, []
     with progress(2 * len(made), "Measuring") as advance:
@@ -102,16 +90,11 @@ def measure(
                 latency_ms=1000 * times[name].median_s,
                 latency_ratio=times[name].ratio,
                 engine=file.engine,
-                types=file.stored(),
-                constants=file.stored_bytes(),
-                integers=inspection.integer_only(file),
                 floats=file.float_operations(),
                 multiply_adds=inspection.multiply_adds(file),
                 activation_bytes=inspection.peak_memory(file),
                 microcontroller=inspection.microcontrollers(file.content),
-                xnnpack=inspection.xnnpack(file.content),
-                gpu=inspection.gpu(file.content),
-                code=inspection.lines_of_code(file),
+                facts=inspection.facts(file.content),
             )
             rows.append(row)
     return rows, failed
@@ -130,14 +113,7 @@ def choose(rows: Sequence[Row], target: str, tolerance: float, metric: str, n: i
 
     Of the files that the target can run, those count whose metric is at most `tolerance` below
     float32's; of these the smallest. On a desktop time counts as much as bytes: the least product.
-    For other targets, time on this machine says nothing.
-
-    Args:
-        rows: "float32" first.
-        target: of TARGETS.
-        tolerance: the loss that is accepted, such as 0.01 for one percent.
-        metric: its name.
-        n: how many samples were unseen.
+    For other targets, time on this machine says nothing. `n` samples were unseen.
     """
     can = [row for row in rows if _fits(row, target)]
     good = [row for row in can if row.score.loss <= tolerance]
@@ -145,7 +121,7 @@ def choose(rows: Sequence[Row], target: str, tolerance: float, metric: str, n: i
     if not can:
         micro = target == "microcontroller"
         said = [
-            f"{row.model}: {row.microcontroller.said if micro else row.integers}"
+            f"{row.model}: {row.microcontroller.said if micro else row.facts['Integers']}"
             for row in rows
             if row.model.startswith("int8")
         ]
