@@ -63,17 +63,14 @@ def run(chosen: argparse.Namespace) -> None:
     """Do what the command line asks, and say on the terminal where the report is."""
     from qhelpers.quantizer import report, session
 
-    options = {name: value for name, value in vars(chosen).items() if name != "command"}
-    for name in ("range", "scale", "image_size"):
-        options[name] = options[name] and tuple(options[name])
     for name in ("range", "scale"):
-        if options[name] and not options[name][0] < options[name][1]:
-            low, high = options[name]
-            raise ValueError(f"--{name} {low:g} {high:g}: LOW must be below HIGH.")
+        ends = getattr(chosen, name)
+        if ends and not ends[0] < ends[1]:
+            raise ValueError(f"--{name} {ends[0]:g} {ends[1]:g}: LOW must be below HIGH.")
     if not 0 <= chosen.tolerance < 1:
         raise ValueError(f"--tolerance {chosen.tolerance:g}: a share of 1, such as 0.01 for 1 %.")
-    options["shape"] = dict(map(_shape, chosen.shape))
-    print(report.text(session.quantize(session.Options(**options))))
+    chosen.shape = dict(map(_shape, chosen.shape))
+    print(report.text(session.quantize(chosen)))
     print(f"Report: {chosen.out / 'report.html'}")
 
 

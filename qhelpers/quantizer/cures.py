@@ -20,7 +20,7 @@ from qhelpers.tflite.file import Array, written
 from qhelpers.tflite.litert import LiteModel
 
 _KEPT = 2000  # values of a tensor that are kept of one batch
-_PROBES = 32  # samples that layers are compared on
+_PROBES = 32
 _WEIGHTED = {"CONV_2D": (0, 3), "DEPTHWISE_CONV_2D": (3, 3), "FULLY_CONNECTED": (0, 1)}
 # Axes of the output and of the input channels in an operation's weights.
 
@@ -123,12 +123,12 @@ def _worst_layers(
     float32: bytes, other: bytes, calibration: Data
 ) -> list[layer_errors.TensorError]:
     """Return the layers with weights, those with most noise of their own first."""
-    errors = [e for e in _compared(float32, other, calibration) if e.weights_db is not None]
+    errors = [e for e in compared(float32, other, calibration) if e.weights_db is not None]
     return sorted(errors, key=lambda e: e.alone.get("own", np.inf))
 
 
-def _compared(float32: bytes, other: bytes, samples: Data) -> list[layer_errors.TensorError]:
-    """Compare two files layer by layer, each layer alone as well."""
+def compared(float32: bytes, other: bytes, samples: Data) -> list[layer_errors.TensorError]:
+    """Compare two files layer by layer on a few samples, each layer alone as well."""
     few = {name: values[:_PROBES] for name, values in samples.items()}
     return layer_errors.tensor_errors(float32, other, few, alone=True, engine="optimized")
 
@@ -214,7 +214,7 @@ class _Edited:
 def _unbiased(float32: bytes, quantized: bytes, calibration: Data) -> bytes:
     """Return the float32 file with each bias less the offset that the quantized layer adds."""
     edited = _Edited(float32)
-    shifts = {e.tensor: e.shift for e in _compared(float32, quantized, calibration)}
+    shifts = {e.tensor: e.shift for e in compared(float32, quantized, calibration)}
     for at, step in enumerate(edited.file.operations):
         shift = shifts.get(edited.file.tensors[step.outputs[0]].name)
         bias = edited.get(at, 2) if step.name in _WEIGHTED else None

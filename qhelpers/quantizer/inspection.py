@@ -32,17 +32,11 @@ opened.print_allocations()
 
 @dataclass(frozen=True)
 class Support:
-    """What LiteRT for Microcontrollers says to a file.
+    """What LiteRT for Microcontrollers says to a file."""
 
-    Attributes:
-        takes: True, False, or None where it could not be asked here.
-        said: in words.
-        arena: bytes of working memory on a microcontroller; None where unknown.
-    """
-
-    takes: bool | None
+    takes: bool | None  # None where it could not be asked here
     said: str
-    arena: int | None = None
+    arena: int | None = None  # bytes of working memory; None where unknown
 
 
 @functools.lru_cache(64)

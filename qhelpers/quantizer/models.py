@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from qhelpers import paths
-from qhelpers.tflite import litert, silence
+from qhelpers.tflite import conversion, litert, silence
 from qhelpers.tflite.file import Array, TensorInfo, written
 from qhelpers.tflite.litert import LiteModel
 
@@ -37,23 +37,14 @@ Shapes = Mapping[str, Sequence[int]]
 
 @dataclass(frozen=True)
 class Model:
-    """A model, ready to be quantized.
+    """A model, ready to be quantized."""
 
-    Attributes:
-        file: its .tflite file in float32, or the file that was given.
-        saved: a SavedModel folder that the converter reads; None for a .tflite file.
-        scales: the layer that scales the inputs inside the model, such as "Rescaling"; or "".
-        rows: by input, how many rows an embedding has that reads it.
-        seen: what the first normalization saw in training: (what it reads, mean, variance).
-        notes: what was changed on the way.
-    """
-
-    file: LiteModel
-    saved: Path | None = None
-    scales: str = ""
-    rows: Mapping[str, int] = field(default_factory=dict)
-    seen: tuple[Any, Array, Array] | None = None
-    notes: tuple[str, ...] = ()
+    file: LiteModel  # in float32, or as it was given
+    saved: Path | None = None  # a SavedModel that the converter reads; None for a .tflite file
+    scales: str = ""  # the layer that scales the inputs inside the model, such as "Rescaling"
+    rows: Mapping[str, int] = field(default_factory=dict)  # by input, of an embedding that reads it
+    seen: tuple[Any, Array, Array] | None = None  # see `_first_statistics`
+    notes: tuple[str, ...] = ()  # what was changed on the way
 
     def surprise(self, samples: Mapping[str, Array]) -> str:
         """Say in what way inputs differ from those of the training; "" where nothing shows it."""
@@ -217,18 +208,18 @@ def _check_saved_model(path: Path) -> None:
 def _float32(path: Path, saved: Path) -> bytes:
     """Convert without quantizing."""
     tf = _tensorflow()
-    with silence.quiet():
-        try:
-            return bytes(tf.lite.TFLiteConverter.from_saved_model(str(saved)).convert())
-        except Exception as error:
-            names = list(dict.fromkeys(re.findall(r"'?(tf\.\w+)'? op is neither", str(error))))
-            why = f"LiteRT has no operation for {', '.join(names)}" if names else _line(error)
-            raise ValueError(f"{path} cannot be converted even to float32: {why}.") from error
+    try:
+        with silence.quiet():
+            converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
+        return conversion.converted(converter, "float32", list)
+    except Exception as error:  # whatever the converter meets
+        why = first_line(error)
+        raise ValueError(f"{path} cannot be converted even to float32: {why}") from error
 
 
-def _line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """Return the first line of what an exception says."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()[:240]
 
 
 def _from_keras(path: Path, work: Path, shapes: Shapes, custom: Sequence[str]) -> Model:
@@ -250,7 +241,7 @@ def _from_keras(path: Path, work: Path, shapes: Shapes, custom: Sequence[str]) -
                 model = _rebuilt(keras, model, fixed, objects)
             _export(keras, model, fixed, work / "saved")
         except Exception as error:
-            what = f"{path} cannot be built anew and exported: {_line(error)}"
+            what = f"{path} cannot be built anew and exported: {first_line(error)}"
             raise ValueError(what) from error
         kinds = [(type(layer).__name__, layer) for layer in model._flatten_layers()]
         scales = [kind for kind, _ in kinds if kind in ("Rescaling", "Normalization")]
@@ -269,22 +260,16 @@ def _loaded(keras: Any, path: Path, objects: Mapping[str, Any]) -> Any:
     """Load a model in safe mode; what Keras raises becomes one line."""
     keras.config.disable_interactive_logging()
     try:
-        model = keras.models.load_model(
-            path, compile=False, safe_mode=True, custom_objects=dict(objects)
-        )
+        model = keras.models.load_model(path, objects, compile=False, safe_mode=True)
     except Exception as error:  # whatever a strange file makes Keras raise
-        said = str(error)
-        missing = re.search(
-            r"Could not locate (?:class|function) '(\w+)'|Unknown layer: '?(\w+)", said
-        )
-        if "ambda" in said:
+        known = r"(?:Could not locate (?:class|function) '|Unknown layer: '?)(\w+)"
+        missing = re.search(known, str(error))
+        why = f"Keras cannot load {path} in safe mode: {first_line(error)}"
+        if "ambda" in str(error):
             why = _LAMBDA.format(f"Keras cannot load {path} in safe mode: it")
         elif missing:
-            name = missing[1] or missing[2]
-            why = f"{path} has a layer {name!r} of your own. "
-            why += f"Name it: --custom-objects module:{name}."
-        else:
-            why = f"Keras cannot load {path} in safe mode: {_line(error)}"
+            name = f"a layer {missing[1]!r} of your own"
+            why = f"{path} has {name}. Name it: --custom-objects module:{missing[1]}."
         raise ValueError(why) from error
     if not getattr(model, "inputs", None):
         raise ValueError(f"{path} holds a model without inputs: build or call it, then save.")
@@ -322,10 +307,8 @@ def _rebuilt(
         if new.get("unroll") is False:
             new["unroll"] = True
         if "batch_shape" in new and (len(shapes) == 1 or new.get("name") in shapes):
-            new["batch_shape"] = [
-                None,
-                *shapes.get(new.get("name", ""), next(iter(shapes.values()))),
-            ]
+            own = shapes.get(new.get("name", ""), next(iter(shapes.values())))
+            new["batch_shape"] = [None, *own]
         return new
 
     config = mended(keras.saving.serialize_keras_object(model))

@@ -12,7 +12,7 @@ import numpy as np
 
 from qhelpers import paths
 from qhelpers.progress import progress
-from qhelpers.quantizer.models import Model
+from qhelpers.quantizer.models import Model, first_line
 from qhelpers.quantizer.samples import Data, count
 from qhelpers.tflite import conversion, litert, silence
 from qhelpers.tflite.conversion import ConversionError
@@ -44,19 +44,12 @@ _INSTEAD = {
 
 @dataclass(frozen=True)
 class Made:
-    """What a recipe gave.
-
-    Attributes:
-        recipe: its name.
-        content: the file; None where it failed.
-        why: why it failed, or how it was made where that was not as usual.
-        advice: what to try instead.
-    """
+    """What a recipe gave."""
 
     recipe: str
-    content: bytes | None
-    why: str = ""
-    advice: str = ""
+    content: bytes | None  # None where it failed
+    why: str = ""  # it failed, or how it was made where that was not as usual
+    advice: str = ""  # what to try instead
 
 
 def chosen(text: str | None) -> tuple[str, ...]:
@@ -211,16 +204,14 @@ def extremes(float32: bytes, samples: Data) -> Ranges:
 
 def reason(error: Exception) -> str:
     """Return why a conversion failed, in one line."""
-    said = str(error).strip() or type(error).__name__
+    said = str(error)
     sixteen = re.findall(r"16x8-bit not yet supported for op: '(\w+)'", said)
     if sixteen:
         return f"the converter has no 16-bit {', '.join(dict.fromkeys(sixteen))}."
     if "no_integer_overflow" in said:
-        return (
-            "no engine opens it: a bias is too large for its scale (a layer that is always zero?)."
-        )
+        return "no engine opens it: a bias is too large for its scale (a layer that is always 0?)."
     if "Empty min/max" in said:
         return "the converter cannot calibrate inputs of whole numbers for 16 bits."
     if isinstance(error, ConversionError):
         return said.partition(". ")[0] + "."
-    return said.splitlines()[0].strip()[:240]
+    return first_line(error)

@@ -22,33 +22,22 @@ _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "litert-
 
 @dataclass(frozen=True)
 class Findings:
-    """All that a report says.
+    """All that a report says."""
 
-    Attributes:
-        model: its file's name.
-        verdict: which file to ship, for this target and with this tolerance.
-        metric: its name; samples: those that it was measured on.
-        warnings, notes: about model and samples.
-        rows: what was measured; failed: the recipes without a file.
-        cures: what was tried, one line each.
-        compared: the file that is compared layer by layer, "" for none; layers: what that gave.
-        seconds: that all of it took.
-    """
-
-    model: str
+    model: str  # its file's name
     verdict: Verdict
     target: str
     tolerance: float
     metric: str
-    samples: str
+    samples: str  # which of them the metric was measured on
     warnings: list[str]
     notes: list[str]
     rows: Sequence[Row]
     failed: Sequence[Made]
-    cures: list[str]
-    compared: str
+    cures: list[str]  # what was tried
+    compared: str  # the file that is compared layer by layer, "" for none
     layers: Sequence[TensorError]
-    seconds: float
+    seconds: float  # that all of it took
 
 
 def text(found: Findings) -> str:

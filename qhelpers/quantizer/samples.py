@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,28 +19,20 @@ CALIBRATION = 300
 Data = dict[str, Array]
 """Arrays by the name of the input or output; the first axis counts samples."""
 
-Pair = tuple[float, float]
+Pair = Sequence[float]
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What a model is calibrated and judged on.
+    """What a model is calibrated and judged on."""
 
-    Attributes:
-        calibration: by input, the samples that give the ranges.
-        evaluation: by input, others, unless `split` says that they are the same.
-        labels: the right answers for `evaluation`, by output; "" where the file has no names.
-        split: one sentence: how many of which file serve for what.
-        warnings: what may make the result worthless.
-    """
-
-    calibration: Data
-    evaluation: Data
-    labels: Data
-    split: str
-    warnings: tuple[str, ...] = ()
+    calibration: Data  # by input, the samples that give the ranges
+    evaluation: Data  # others, unless `split` says that they are the same
+    labels: Data  # for `evaluation`, by output; "" where the file has no names
+    split: str  # one sentence: how many of which file serve for what
+    warnings: tuple[str, ...]  # what may make the result worthless
 
 
 def count(data: Data) -> int:
@@ -54,7 +47,7 @@ def read(
     labels: Path | None = None,
     *,
     limits: Pair | None = None,
-    image_size: tuple[int, int] | None = None,
+    image_size: Sequence[int] | None = None,
     scale: Pair | None = None,
 ) -> Samples:
     """Read what a model is calibrated and judged on; an error says which file does not fit.
@@ -148,43 +141,37 @@ def _fitting(
     values: Array, name: str, info: TensorInfo, model: Model, limits: Pair | None
 ) -> Array:
     """Return values as an input takes them, or say what does not fit."""
-    wanted = f"inputs must be {described(name, info)}"
-    shape, low, high = info.shape[1:], values.min(), values.max()
+    wanted, found, shape = f"inputs must be {described(name, info)}", "", info.shape[1:]
+    low, high, kind = values.min(), values.max(), values.dtype.kind
     if values.shape[1:] != shape:
         advice = " Use x[..., None]." if values.shape[1:] == shape[:-1] else ""
-        raise ValueError(f"{wanted}; got shape {list(values.shape)}.{advice}")
-    if info.dtype.kind in "iub":
-        if values.dtype.kind not in "iub":
-            raise ValueError(f"{wanted}; got {values.dtype}. Use .astype('{info.kind}').")
-        kind = np.iinfo(info.dtype) if info.dtype.kind in "iu" else np.iinfo(np.uint8)
-        least, most = kind.min, kind.max
-        if name in model.rows:
-            least, most = 0, model.rows[name] - 1
-        if low < least or high > most:
-            raise ValueError(f"{wanted}, {least} to {most}; got {low} to {high}.")
-        return values.astype(info.dtype)
-    if values.dtype.kind in "iub" and model.scales:
-        values = values.astype(np.float32)  # a layer of the model scales them
-    if values.dtype.kind in "iub":
-        raise ValueError(
-            f"{wanted}; got {values.dtype} from {low} to {high}. Scale them as in training; was "
-            "that 0 to 1? Divide by 255 and use .astype('float32')."
-        )
-    if values.dtype != np.float32:
-        raise ValueError(f"{wanted}; got {values.dtype}. Use .astype('float32').")
-    if not np.isfinite(values).all():
-        number = int((~np.isfinite(values)).sum())
-        raise ValueError(f"{wanted}; got {number} NaN or infinities. Take them out first.")
-    if limits is not None and (low < limits[0] or high > limits[1]):
-        raise ValueError(
-            f"{wanted}, {limits[0]:g} to {limits[1]:g}; got values from {low:g} to {high:g}. Scale "
-            "them as in training. Trained on other values? Say which: --range -1 1."
-        )
-    return values
+        found = f"shape {list(values.shape)}.{advice}"
+    elif info.dtype.kind in "iub":
+        rows = model.rows.get(name)
+        fits = np.iinfo(info.dtype if info.dtype.kind in "iu" else np.uint8)
+        least, most = (fits.min, fits.max) if rows is None else (0, rows - 1)
+        if kind not in "iub":
+            found = f"{values.dtype}. Use .astype('{info.kind}')."
+        elif low < least or high > most:
+            wanted, found = f"{wanted}, {least} to {most}", f"{low} to {high}."
+    elif kind in "iub" and not model.scales:  # else a layer of the model scales them
+        found = f"{values.dtype} from {low} to {high}. Scale them as in training; was that 0 to 1? "
+        found += "Divide by 255 and use .astype('float32')."
+    elif kind == "f" and values.dtype != np.float32:
+        found = f"{values.dtype}. Use .astype('float32')."
+    elif not np.isfinite(values).all():
+        found = f"{(~np.isfinite(values)).sum()} NaN or infinities. Take them out first."
+    elif limits is not None and (low < limits[0] or high > limits[1]):
+        wanted += f", {limits[0]:g} to {limits[1]:g}"
+        found = f"values from {low:g} to {high:g}. Scale them as in training. Trained on other "
+        found += "values? Say which: --range -1 1."
+    if found:
+        raise ValueError(f"{wanted}; got {found}")
+    return values.astype(info.dtype, copy=False)
 
 
 def _images(
-    path: Path, model: Model, size: tuple[int, int] | None, scale: Pair | None
+    path: Path, model: Model, size: Sequence[int] | None, scale: Pair | None
 ) -> tuple[Data, Data]:
     """Return a folder's images, in alphabetical order, and their classes if it has subfolders."""
     from PIL import Image
@@ -194,7 +181,7 @@ def _images(
         takes = "; ".join(described(n, i) for n, i in model.file.ins.items())
         raise ValueError(f"{path} is a folder of images; the model takes {takes}. Use .npz.")
     height, width, channels = info.shape[1:]
-    if size is not None and size != (height, width):
+    if size is not None and (size[0], size[1]) != (height, width):
         raise ValueError(f"--image-size {size[0]} {size[1]}: the model takes {height} {width}.")
     files = sorted(f for f in path.rglob("*") if f.suffix.lower() in _IMAGES)
     if not files:

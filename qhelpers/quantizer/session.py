@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from qhelpers import paths
-from qhelpers.evaluation import layer_errors
 from qhelpers.evaluation.layer_errors import TensorError
 from qhelpers.progress import progress
 from qhelpers.quantizer import cures, inspection, models, recipes, report, samples, tasks, verdict
@@ -21,32 +20,9 @@ from qhelpers.quantizer.samples import Data
 from qhelpers.quantizer.tasks import Score
 from qhelpers.tflite import litert
 
-_PROBES = 32  # unseen samples that layers are compared on
 
-
-@dataclass(frozen=True)
-class Options:
-    """What is asked for: the command's options, one for one."""
-
-    model: Path
-    calibration: Path
-    out: Path
-    evaluation: Path | None = None
-    labels: Path | None = None
-    recipes: str | None = None
-    io: str = "uint8"
-    target: str = "desktop"
-    tolerance: float = 0.01
-    cure: str = "auto"
-    shape: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    custom_objects: Sequence[str] = ()
-    image_size: tuple[int, int] | None = None
-    scale: tuple[float, float] | None = None
-    range: tuple[float, float] | None = None
-
-
-def quantize(options: Options) -> Findings:
-    """Quantize a model, write files and report into a new folder, and return what it says.
+def quantize(options: argparse.Namespace) -> Findings:
+    """Quantize a model as the command line asks: see `qhelpers.cli.quantize`.
 
     An OSError or ValueError says which file does not hold what it must, and what to do.
     """
@@ -114,7 +90,7 @@ def quantize(options: Options) -> Findings:
 
 
 def _cured(
-    options: Options,
+    options: argparse.Namespace,
     calibration: Data,
     judge: Callable[[bytes], Score],
     made: Sequence[Made],
@@ -138,13 +114,11 @@ def _layers(
     files: Mapping[str, bytes], evaluation: Data
 ) -> tuple[list[TensorError], str, list[str]]:
     """Compare one file layer by layer: the int8 file, else the first that there is."""
-    few = {name: values[:_PROBES] for name, values in evaluation.items()}
     name = next((n for n in ("int8", "int8_cured", *files) if n in files and n != "float32"), "")
     if not name:
         return [], "", []
-    pair = files["float32"], files[name]
     try:
-        return layer_errors.tensor_errors(*pair, few, alone=True, engine="optimized"), name, []
+        return cures.compared(files["float32"], files[name], evaluation), name, []
     except ValueError as error:
         return [], "", [f"Not compared layer by layer: {error}"]
 

@@ -23,20 +23,12 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Task:
-    """What one output is compared with.
+    """What one output is compared with."""
 
-    Attributes:
-        output: its name.
-        kind: "classes", "binary", "labels" (several at once), "mask" (a class for each place) or
-            "values" (real numbers).
-        truth: the right answers, [n, ...]; float32's own where no labels were given.
-        against: "labels", "float32" or "the input" (an autoencoder).
-    """
-
-    output: str
-    kind: str
-    truth: Array
-    against: str = "labels"
+    output: str  # its name
+    kind: str  # of _NAMES: several "labels" at once, a class for each place ("mask"), real "values"
+    truth: Array  # [n, ...]; float32's own answers where no labels were given
+    against: str = "labels"  # or "float32", or "the input" (an autoencoder)
 
     @property
     def name(self) -> str:
@@ -56,25 +48,17 @@ class Task:
 
 @dataclass(frozen=True)
 class Score:
-    """How good a file is, and what it lost against float32 on the same samples.
+    """How good a file is, and what it lost against float32 on the same samples."""
 
-    Attributes:
-        value, low, high: the metric with its 95 % interval, 1 for all right.
-        loss, least, most: float32's metric less this one's, with its 95 % interval.
-        p_value: McNemar's test, where an answer is right or wrong; else None.
-        flips: how many answers differ from float32's; None for real values.
-        sqnr_db: of the outputs against float32's.
-    """
-
-    value: float
-    low: float
+    value: float  # of the metric, 1 for all right
+    low: float  # its 95 % interval
     high: float
-    loss: float
-    least: float
+    loss: float  # float32's metric less this one's
+    least: float  # its 95 % interval
     most: float
-    p_value: float | None
-    flips: int | None
-    sqnr_db: float
+    p_value: float | None  # McNemar's test, where an answer is right or wrong
+    flips: int | None  # answers that differ from float32's; None for real values
+    sqnr_db: float  # of the outputs against float32's
 
     @property
     def rank(self) -> tuple[float, float]:

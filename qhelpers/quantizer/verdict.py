@@ -25,34 +25,23 @@ TARGETS = {
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured of one file.
+    """What was measured of one file."""
 
-    Attributes:
-        model: its recipe; what: that in words; note: how it was made, if not as usual.
-        bytes, sha: of the file; smaller: how many times smaller than float32 it is.
-        score: on unseen samples.
-        latency_ms, latency_ratio: of one sample, and over float32's; engine: that ran it.
-        floats: the operations that compute in floating point.
-        multiply_adds: for one sample; activation_bytes: that must be kept at once.
-        microcontroller: what LiteRT for Microcontrollers says to it.
-        facts: what else there is to know, in words.
-    """
-
-    model: str
-    what: str
-    note: str
+    model: str  # its recipe
+    what: str  # that in words
+    note: str  # how it was made, if not as usual
     bytes: int
     sha: str
-    smaller: float
-    score: Score
-    latency_ms: float
-    latency_ratio: float
+    smaller: float  # how many times smaller than float32
+    score: Score  # on unseen samples
+    latency_ms: float  # of one sample
+    latency_ratio: float  # over float32's
     engine: str
-    floats: list[str]
-    multiply_adds: int
-    activation_bytes: int
+    floats: list[str]  # operations that compute in floating point
+    multiply_adds: int  # for one sample
+    activation_bytes: int  # that must be kept at once
     microcontroller: Support
-    facts: dict[str, str]
+    facts: dict[str, str]  # what else there is to know, in words
 
 
 def measure(
