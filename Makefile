@@ -16,15 +16,16 @@ CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cup
         nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \
         nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx triton
 
-.PHONY: help lab run test quick bench doctor lint lock clean
+.PHONY: help lab run test test-offline quick bench doctor lint lock clean
 
 help:
-	@echo "make lab      open the course in JupyterLab"
-	@echo "make test     lint, types, unit tests, and every notebook against its stored outputs"
-	@echo "make quick    lint, types, and the tests that need no framework, in less than a minute"
-	@echo "make run      execute every notebook headless; ends with the scorecard and an HTML copy"
-	@echo "make bench    ratios of time and memory, side by side"
-	@echo "make doctor   is everything here that the course needs?"
+	@echo "make lab          open the course in JupyterLab"
+	@echo "make test         lint, types, unit tests, and every notebook against its stored outputs"
+	@echo "make test-offline every notebook once more, with nothing cached and no network"
+	@echo "make quick        lint, types, and the tests that need no framework, in less than a minute"
+	@echo "make run          execute every notebook headless; ends with the scorecard and an HTML copy"
+	@echo "make bench        ratios of time and memory, side by side"
+	@echo "make doctor       is everything here that the course needs?"
 
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
@@ -65,6 +66,12 @@ test: lint
 	$(BIN)/python -m pytest -q $(PARALLEL) loadgroup --cov --cov-append \
 	  --cov-report=term-missing:skip-covered --cov-fail-under=95 tests
 	$(BIN)/python -m pytest -q $(PARALLEL) loadscope --nbval --nbval-current-env notebooks
+
+# A home of its own: a cache that holds MNIST would be used without network, too.
+test-offline: $(READY)
+	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && \
+	  env -u QHELPERS_DATA_DIR QHELPERS_HOME="$$home" QHELPERS_OFFLINE=1 \
+	  $(BIN)/python -m pytest -q $(PARALLEL) loadscope --nbval --nbval-current-env notebooks
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ARGS)

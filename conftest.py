@@ -1,12 +1,16 @@
-"""Runs the guards of a lesson after its last cell, when nbval runs the notebook."""
+"""Runs the guards of a lesson after its last cell, when nbval runs the notebook; shows no bars."""
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 from nbformat.v4 import new_code_cell
+
+# nbval compares every output of a cell, that of a progress bar too; kernels inherit this.
+os.environ.setdefault("QHELPERS_PROGRESS", "0")
 
 GUARDS = Path(__file__).resolve().parent / "tests" / "guards"
 

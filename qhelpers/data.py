@@ -171,7 +171,7 @@ def _unpacked(content: bytes, name: str, place: object) -> Bytes:
     if found != FILES[name]:
         raise ValueError(
             f"{place} is damaged: the SHA-256 of its content is {found}, expected {FILES[name]}. "
-            f"Replace it by a fresh copy from {MIRRORS[0]}{name}.gz"
+            f"Replace it with a fresh copy from {MIRRORS[0]}{name}.gz"
         )
     rank = plain[3]
     shape = np.frombuffer(plain, ">u4", rank, offset=4)

@@ -1,4 +1,7 @@
-"""Where generated files live, and how they get there without ever being half-written."""
+"""Where generated files live, and how they get there without ever being half-written.
+
+And what is installed: optional packages, the commands that install them, versions.
+"""
 
 from __future__ import annotations
 
@@ -109,15 +112,10 @@ def keep(path: Path, content: bytes) -> bool:
     try:
         write_atomically(path, content)
     except OSError as error:
-        not_kept(path, error)
+        where, reason = shown(path.parent), error.strerror or error
+        print(f"{path.name} could not be kept in {where} ({reason}). The lesson goes on.")
         return False
     return True
-
-
-def not_kept(path: Path, error: OSError) -> None:
-    """Say that a file could not be written to the cache."""
-    reason = error.strerror or error
-    print(f"{path.name} could not be kept in {shown(path.parent)} ({reason}). The lesson goes on.")
 
 
 def read_if_there(path: Path) -> bytes | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qhelpers.cli import fork, main
+from qhelpers.cli import address, main
 
 
 @pytest.fixture
@@ -19,19 +19,19 @@ def clone(tmp_path: Path) -> Path:
 
 
 def test_every_link_follows(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fork.paths, "clone", lambda: clone)
+    monkeypatch.setattr(address.paths, "clone", lambda: clone)
     assert main.main(["address", "new/course"]) == 0
-    assert fork.current(clone) == "new/course"
+    assert address.current(clone) == "new/course"
     assert (clone / "README.md").read_text() == "[badge](https://host/gh/new/course/main)"
     assert "new/course/blob" in (clone / "notebooks" / "00_a.ipynb").read_text()
-    assert fork.change("new/course") == "0 files now point at new/course."
+    assert address.change("new/course") == "0 files now point at new/course."
 
 
 @pytest.mark.parametrize("bad", ["", "course", "a/b/c", "https://github.com/a/b", "a b/c"])
 def test_a_malformed_address_changes_nothing(
     clone: Path, bad: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fork.paths, "clone", lambda: clone)
+    monkeypatch.setattr(address.paths, "clone", lambda: clone)
     before = (clone / "README.md").read_text()
     assert main.main(["address", bad]) == 1
     assert "OWNER/NAME" in capsys.readouterr().err
@@ -41,7 +41,7 @@ def test_a_malformed_address_changes_nothing(
 def test_without_a_clone_or_without_the_line(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (clone / "pyproject.toml").write_text("[project]\n")
     with pytest.raises(ValueError, match="has no line"):
-        fork.current(clone)
-    monkeypatch.setattr(fork.paths, "clone", lambda: None)
+        address.current(clone)
+    monkeypatch.setattr(address.paths, "clone", lambda: None)
     with pytest.raises(ValueError, match="clone"):
-        fork.current()
+        address.current()

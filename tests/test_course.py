@@ -42,7 +42,8 @@ def test_a_run_counts_claims_and_leaves_the_notebook_as_it_was(tmp_path: Path) -
         "00_fine.ipynb",
         "from qhelpers import claim\nclaim('one', True)\nprint('  ✓ not one')",
         "claim('two', 1 < 2, '1')",
-        "block = bytearray(300_000_000)\nblock[::4096] = b'x' * len(block[::4096])\ndel block",
+        "block = bytearray(300_000_000)\nblock[::4096] = b'x' * len(block[::4096])",
+        "del block",
     )
     before = path.read_bytes()
     result = run_notebooks.run_one(path, tmp_path / "out")

@@ -17,7 +17,7 @@ def test_this_environment_is_fine(capsys: pytest.CaptureFixture[str], own_home: 
     assert "FAIL" not in out
     for name in ("Python", "numpy", "tensorflow", "ai-edge-litert", "torch", "torchvision"):
         assert f"OK    {name}" in out
-    for name in ("torchao", "jupyterlab", "matplotlib", "memory free", "disk free", "write access"):
+    for name in ("torchao", "litert-quantizer", "memory free", "disk free", "write access"):
         assert f"OK    {name}" in out
     assert str(own_home) in out
     assert out.endswith("Everything is there.\n")

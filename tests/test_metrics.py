@@ -116,7 +116,7 @@ def test_six_decibels_per_bit() -> None:
         (lambda: metrics.accuracy(np.zeros((2, 2, 2)), np.zeros(2)), r"\[2, 2, 2\]"),
         (lambda: metrics.accuracy(np.zeros((3, 10)), np.zeros(2)), "3 predictions"),
         (lambda: metrics.accuracy(np.array([[np.nan, 1]]), np.zeros(1)), "NaN"),
-        (lambda: metrics.flips(np.zeros(3), np.zeros(2)), "3 predictions"),
+        (lambda: metrics.flips(np.zeros(3), np.zeros(2)), "same images; got 3 and 2"),
         (lambda: metrics.mean_absolute_error(np.zeros(3), np.zeros((3, 1))), "shapes"),
         (lambda: metrics.latency({}), "at least one"),
     ],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from course_files import ROOT
 
 from qhelpers import progress as reports
 from qhelpers.cli import main, refresh
@@ -25,7 +26,8 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture(autouse=True)
-def no_bar_before_or_after() -> Iterator[None]:
+def no_bar_before_or_after(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("QHELPERS_PROGRESS", raising=False)
     reports.install(None)
     yield
     reports.install(None)
@@ -159,8 +161,6 @@ print('after')
 
 def test_bar_leaves_what_the_cell_has_said(monkeypatch: pytest.MonkeyPatch) -> None:
     nbclient = pytest.importorskip("nbclient")
-    monkeypatch.delenv("PYTEST_VERSION", raising=False)
-    monkeypatch.delenv("QHELPERS_PROGRESS", raising=False)
     cell = nbformat.v4.new_code_cell(CELL)
     notebook = nbformat.v4.new_notebook(cells=[cell])
     client = nbclient.NotebookClient(notebook, timeout=60)
@@ -183,24 +183,18 @@ def test_bar_leaves_what_the_cell_has_said(monkeypatch: pytest.MonkeyPatch) -> N
     assert only.text == "Data: the small digits.\nafter\n"
 
 
-def test_nbval_finds_the_stored_cell_unchanged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("QHELPERS_PROGRESS", raising=False)
+def test_nbval_finds_the_stored_cell_unchanged(tmp_path: Path) -> None:
     said = "Data: the small digits.\nafter\n"
     cell = nbformat.v4.new_code_cell(CELL, execution_count=1)
     cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=said)]
-    path = tmp_path / "one.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
-    options = ["-q", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", str(path)]
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "one.ipynb")
+    (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text("utf-8"), "utf-8")
+    options = ["-q", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "one.ipynb"]
     command = [sys.executable, "-m", "pytest", *options]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
-def test_kernel_of_a_test_shows_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernel_shows_the_bar_of_notebooks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "kernel", lambda: object())
-    monkeypatch.setenv("PYTEST_VERSION", "8")
-    assert module._fitting_bar() is None
-    monkeypatch.delenv("PYTEST_VERSION")
     assert module._fitting_bar() is module.notebook_bar

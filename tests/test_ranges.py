@@ -124,3 +124,15 @@ def test_by_mse_of_weights_finds_what_a_fine_search_finds(bits):
 def test_a_row_of_zeros_does_no_harm(choose):
     zeros = np.zeros((1, 5))
     assert not affine.fake_quantize(zeros, choose(zeros, 4, axis=0, symmetric=True)).any()
+
+
+def test_choose_takes_a_range_for_each_channel() -> None:
+    low, high = np.array([-1.0, 0.0]), np.array([1.0, 51.0])
+    params = affine.choose(low, high, signed=False, axis=1)
+    each = [affine.choose(*ends, signed=False) for ends in zip(low, high, strict=True)]
+    assert np.array_equal(params.scale, [one.scale for one in each])
+    assert np.array_equal(params.zero_point, [one.zero_point for one in each])
+    with pytest.raises(ValueError, match="axis=None goes with one scale"):
+        affine.choose(low, high)
+    with pytest.raises(ValueError, match="axis=None goes with one scale"):
+        affine.choose(0.0, 1.0, axis=0)

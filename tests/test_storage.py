@@ -11,7 +11,7 @@ import pytest
 from course_files import ROOT
 
 from qhelpers import paths
-from qhelpers.cli import fork
+from qhelpers.cli import address
 
 
 def test_home_is_the_folder_that_was_asked_for(
@@ -128,7 +128,7 @@ def test_outside_a_clone_the_advice_names_the_repository(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(paths, "clone", lambda: None)
-    expected = rf'pip install "qhelpers\[torch\] @ git\+https://github.com/{fork.current(ROOT)}"'
+    expected = rf'pip install "qhelpers\[torch\] @ git\+https://github.com/{address.current(ROOT)}"'
     with pytest.raises(ImportError, match=expected):
         paths.require("no_such_framework", extra="torch")
     assert paths.install_command("").startswith('pip install "qhelpers @ git+')

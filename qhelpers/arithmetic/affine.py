@@ -77,22 +77,40 @@ def integer_range(bits: int, signed: bool = True, narrow: bool = False) -> tuple
 
 
 def choose(
-    low: float,
-    high: float,
+    low: float | Floats,
+    high: float | Floats,
     bits: int = 8,
     signed: bool = True,
     symmetric: bool = False,
     narrow: bool = False,
+    axis: int | None = None,
 ) -> QuantParams:
     """Choose the scale and the zero point for real numbers between `low` and `high`.
 
     The range is widened to hold 0.0, which always gets an integer of its own: padding and ReLU
     produce exact zeros. All of it comes back within scale / 2. Nothing but zero gets scale 1.
     `bits`, `signed` and `narrow` are those of `integer_range`; `symmetric` means zero_point 0 and
-    as much range on both sides, scale = largest magnitude / qmax. Computed in float64.
+    as much range on both sides, scale = largest magnitude / qmax. Computed in float64. With arrays
+    [channels] for `low` and `high` goes the `axis` that the channels lie along.
     """
-    scale, zero_point, qmin, qmax = _parameters(low, high, bits, signed, symmetric, narrow)
-    return QuantParams(float(scale), int(zero_point), qmin, qmax)
+    qmin, qmax = integer_range(bits, signed, narrow)
+    if symmetric and not signed:
+        raise ValueError(
+            "symmetric quantization needs integers on both sides of zero_point 0, and unsigned "
+            "ones have none below it. Use signed=True, or symmetric=False."
+        )
+    if not np.all((np.abs(low) <= _LARGEST_REAL) & (np.abs(high) <= _LARGEST_REAL)):
+        raise ValueError(f"low and high must be finite float32 numbers; got {low} and {high}.")
+    if np.any(low > high):
+        raise ValueError(f"low must not be above high; got {low} and {high}. Swap them?")
+    low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
+    step = np.maximum(-low, high) / qmax if symmetric else (high - low) / (qmax - qmin)
+    scale = np.where(high == low, 1.0, np.maximum(step, _SMALLEST_SCALE))
+    # low / scale lies in qmin - qmax to 0: rounding it keeps the zero point in the range.
+    zero_point = 0 if symmetric else (qmin - np.rint(low / scale)).astype(np.int64)
+    if scale.ndim:
+        return QuantParams(scale, zero_point, qmin, qmax, axis)
+    return QuantParams(float(scale), int(zero_point), qmin, qmax, axis)
 
 
 def choose_per_channel(
@@ -113,8 +131,7 @@ def choose_per_channel(
     axis %= real.ndim
     channels = np.moveaxis(real, axis, 0).reshape(real.shape[axis], -1)
     low, high = channels.min(axis=1), channels.max(axis=1)
-    scale, zero_point, qmin, qmax = _parameters(low, high, bits, signed, symmetric, narrow)
-    return QuantParams(scale, 0 if symmetric else zero_point, qmin, qmax, axis)
+    return choose(low, high, bits, signed, symmetric, narrow, axis)
 
 
 def quantize(real: ArrayLike, params: QuantParams) -> NDArray[Any]:
@@ -151,34 +168,13 @@ def fake_quantize(real: ArrayLike, params: QuantParams) -> NDArray[np.float32]:
     return dequantize(quantize(real, params), params)
 
 
-def _parameters(
-    low: Any, high: Any, bits: int, signed: bool, symmetric: bool, narrow: bool
-) -> tuple[Floats, Integers, int, int]:
-    """Compute scales and zero points for ranges of any shape."""
-    qmin, qmax = integer_range(bits, signed, narrow)
-    if symmetric and not signed:
-        raise ValueError(
-            "symmetric quantization needs integers on both sides of zero_point 0, and unsigned "
-            "ones have none below it. Use signed=True, or symmetric=False."
-        )
-    if not np.all((np.abs(low) <= _LARGEST_REAL) & (np.abs(high) <= _LARGEST_REAL)):
-        raise ValueError(f"low and high must be finite float32 numbers; got {low} and {high}.")
-    if np.any(low > high):
-        raise ValueError(f"low must not be above high; got {low} and {high}. Swap them?")
-    low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
-    step = np.maximum(-low, high) / qmax if symmetric else (high - low) / (qmax - qmin)
-    scale = np.where(high == low, 1.0, np.maximum(step, _SMALLEST_SCALE))
-    # low / scale lies in qmin - qmax to 0: rounding it keeps the zero point in the range.
-    zero_point = np.zeros_like(scale) if symmetric else qmin - np.rint(low / scale)
-    return scale, zero_point.astype(np.int64), qmin, qmax
-
-
 def _real(values: ArrayLike) -> Floats:
     """Return `values` as float64; NaN and infinity are errors."""
     real = np.asarray(values, dtype=np.float64)
     bad = real.size - int(np.isfinite(real).sum())
     if bad:
-        raise ValueError(f"no integer stands for NaN or infinity; {bad} of {real.size} are that.")
+        found = f"{bad} of {real.size} values are NaN or infinite"
+        raise ValueError(f"{found}; no integer stands for those.")
     return real
 
 

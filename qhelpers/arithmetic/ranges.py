@@ -12,7 +12,6 @@ section 3.1.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, Literal
 
 import numpy as np
@@ -120,13 +119,8 @@ def _params(
     low: Any, high: Any, bits: int, axis: int | None, symmetric: bool
 ) -> affine.QuantParams:
     """Return the parameters for ranges [channels]."""
-    if axis is None:
-        return affine.choose(
-            float(low[0]), float(high[0]), bits, symmetric=symmetric, narrow=symmetric
-        )
-    ends = np.stack([low, high], axis=1)
-    found = affine.choose_per_channel(ends, 0, bits, symmetric=symmetric, narrow=symmetric)
-    return dataclasses.replace(found, axis=axis)
+    ends = (low[0], high[0]) if axis is None else (low, high)
+    return affine.choose(*ends, bits, symmetric=symmetric, narrow=symmetric, axis=axis)
 
 
 def _best(

@@ -99,7 +99,7 @@ def reduced(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any
     real = real_multiplier(input_scale, weight_scales, output_scale)
     mantissa, shift = quantized_multiplier(real)
     if (shift > 7).any():
-        raise OverflowError(f"16x8 knows multipliers below 128; got {real.max():g}.")
+        raise OverflowError(f"16x8 takes multipliers below 128 only; got {real.max():g}.")
     short = np.where(mantissa < 0x7FFF0000, (mantissa + (1 << 15)) >> 16, 0x7FFF)
     total = 15 - shift
     return _within_int32((sums.astype(np.int64) * short + (1 << (total - 1))) >> total)

@@ -13,7 +13,7 @@ from qhelpers import data, paths
 PYTHONS = ((3, 10), (3, 13))
 MEMORY_GB = 1.5
 DISK_GB = 0.5
-_EXTRAS = ("", "litert", "tensorflow", "micro", "torch", "torchao", "lab")
+_EXTRAS = ("", "litert", "tensorflow", "micro", "torch", "torchao", "quantizer", "lab")
 _OWN_FOLDER = "Set QHELPERS_HOME to a folder of yours, on a disk with room."
 
 
@@ -40,7 +40,7 @@ def check_python(version: tuple[int, int] | None = None) -> Check:
         "Python",
         low <= found <= high,
         f"{found[0]}.{found[1]}",
-        "Install a Python from 3.10 to 3.13 and make the environment with it: "
+        f"Install a Python from 3.{low[1]} to 3.{high[1]} and make the environment with it: "
         "make clean lab PYTHON=python3.12",
     )
 

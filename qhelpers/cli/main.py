@@ -17,7 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after `python -m qhelpers`; by default those of the command line.
 
     Returns:
-        The exit status: 0 where all is well, 1 where a check, a notebook or a file failed.
+        The exit status: 0 where all is well, 1 where a check, a notebook or a file failed,
+        130 where it was interrupted.
     """
     from qhelpers.cli import inspect, quantize
 
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _done(chosen: argparse.Namespace) -> bool:
     """Run the chosen command; say whether all is well."""
-    from qhelpers.cli import doctor, fork, inspect, quantize, refresh, run_notebooks
+    from qhelpers.cli import address, doctor, inspect, quantize, refresh, run_notebooks
 
     if chosen.command == "doctor":
         return doctor.report()
@@ -58,7 +59,7 @@ def _done(chosen: argparse.Namespace) -> bool:
     if chosen.command == "refresh":
         return refresh.refresh(chosen.numbers)
     if chosen.command == "address":
-        print(fork.change(chosen.repository))
+        print(address.change(chosen.repository))
     elif chosen.command == "inspect":
         inspect.run(chosen)
     else:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +61,7 @@ def find(numbers: Sequence[str] = (), folder: Path | None = None) -> list[Path]:
 def resident_peak(pid: int) -> int:
     """Return the highest resident memory of a process so far, in bytes; 0 where it is gone.
 
-    Linux keeps the peak itself (`VmHWM`); elsewhere it is the memory at this moment.
+    Linux keeps the peak itself (`VmHWM`); elsewhere it is the memory at this moment: behind a cell.
     """
     try:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -76,26 +74,6 @@ def resident_peak(pid: int) -> int:
         return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
         return 0
-
-
-@contextmanager
-def _watch(client: Any) -> Iterator[list[int]]:
-    """Sample the peak memory of a client's kernel five times a second."""
-    peak, done = [0], threading.Event()
-
-    def sample() -> None:
-        while not done.wait(0.2):
-            provisioner = getattr(client.km, "provisioner", None)
-            pid = getattr(provisioner, "pid", None)
-            peak[0] = max(peak[0], resident_peak(pid) if pid else 0)
-
-    thread = threading.Thread(target=sample, daemon=True)
-    thread.start()
-    try:
-        yield peak
-    finally:
-        done.set()
-        thread.join()
 
 
 def execute(notebook: Any, folder: Path, label: str) -> tuple[str | None, int]:
@@ -112,6 +90,14 @@ def execute(notebook: Any, folder: Path, label: str) -> tuple[str | None, int]:
     nbclient = paths.require("nbclient", extra="lab")
     exceptions = paths.require("nbclient.exceptions", extra="lab")
     failed: list[Any] = []
+    peak = 0
+
+    def executed(**_: Any) -> None:
+        nonlocal peak
+        pid = getattr(getattr(client.km, "provisioner", None), "pid", None)
+        peak = max(peak, resident_peak(pid) if pid else 0)
+        advance()
+
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
     with progress(total, label) as advance:
         client = nbclient.NotebookClient(
@@ -119,22 +105,21 @@ def execute(notebook: Any, folder: Path, label: str) -> tuple[str | None, int]:
             timeout=600,
             kernel_name="python3",
             resources={"metadata": {"path": str(folder)}},
-            on_cell_executed=lambda **_: advance(),
+            on_cell_executed=executed,
             on_cell_error=lambda cell, **_: failed.append(cell),
         )
         error = None
-        with _watch(client) as peak:
-            try:
-                # A kernel's own log lines are no part of the report.
-                client.execute(stderr=subprocess.DEVNULL)
-            except exceptions.CellExecutionError as raised:
-                number, first = failed[0].execution_count, failed[0].source.strip().splitlines()[0]
-                error = f"cell [{number}] `{first}`: {raised.ename}: {raised.evalue}"
-            except exceptions.DeadKernelError:
-                error = "the kernel died (out of memory?)"
-            except TimeoutError:
-                error = "a cell took longer than 600 s"
-    return error, peak[0]
+        try:
+            # A kernel's own log lines are no part of the report.
+            client.execute(stderr=subprocess.DEVNULL)
+        except exceptions.CellExecutionError as raised:
+            number, first = failed[0].execution_count, failed[0].source.strip().splitlines()[0]
+            error = f"cell [{number}] `{first}`: {raised.ename}: {raised.evalue}"
+        except exceptions.DeadKernelError:
+            error = "the kernel died (out of memory?)"
+        except TimeoutError:
+            error = "a cell took longer than 600 s"
+    return error, peak
 
 
 def count_claims(notebook: Any) -> int:

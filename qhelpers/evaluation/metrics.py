@@ -96,8 +96,11 @@ def accuracy(outputs: Array, labels: Array) -> Accuracy:
 
 
 def flips(reference_outputs: Array, outputs: Array) -> int:
-    """Return how many predictions differ, right or wrong; arguments as in `accuracy`."""
-    return int((~_right(reference_outputs, predictions(outputs))).sum())
+    """Return how many predictions of two models differ, right or wrong."""
+    first, second = predictions(reference_outputs), predictions(outputs)
+    if len(first) != len(second):
+        raise ValueError(f"both must answer the same images; got {len(first)} and {len(second)}.")
+    return int((first != second).sum())
 
 
 def mcnemar(reference: Array, other: Array, labels: Array) -> McNemar:

@@ -1,7 +1,7 @@
 """The drawing that runs through all lessons: from real weights to one number of the output.
 
-Five stages, always at the same place: weights on a number line, what is stored of them, products
-and their sum, the rescaling, the result. Each lesson colours what it changes.
+Five stages, always at the same place. A second row shows the activations that the weights meet,
+where a lesson does something to them. Each lesson colours what it changes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyBboxPatch
 from numpy.typing import ArrayLike
 
@@ -17,15 +18,18 @@ from qhelpers.notebook.style import COLORS, finish, new
 
 STAGES: Mapping[str, str] = {
     "weights": "real weights",
-    "stored": "what is stored",
+    "stored": "stored",
     "sum": "products, summed",
     "rescaled": "rescaled",
     "result": "result",
 }
-"""Each stage's key and its caption in the drawing."""
+"""Each stage's key and its caption in the drawing, where the caller gives no other."""
+INPUTS: Mapping[str, str] = {"inputs": "activations", "quantized": "quantized on the fly"}
 
-_LEFT = {"weights": 0.0, "stored": 2.55, "sum": 4.75, "rescaled": 6.65, "result": 8.35}
-_WIDTH = {"weights": 2.2, "stored": 1.85, "sum": 1.55, "rescaled": 1.35, "result": 1.25}
+_FIRST, _SECOND = (0.0, 2.2), (2.55, 1.85)  # left and width of a row's boxes, then of the others
+_LATER = {"sum": (4.75, 1.55), "rescaled": (6.65, 1.35), "result": (8.35, 1.25)}
+_ROW = 1.75  # from one row to the next
+_MIDDLE: dict[str, Any] = {"ha": "center", "va": "center"}
 
 
 def draw(
@@ -39,74 +43,80 @@ def draw(
     active: str | Sequence[str],
     title: str,
     color: str = COLORS["int8"],
+    of: int | None = None,
+    captions: Mapping[str, str] | None = None,
+    inputs: ArrayLike | None = None,
+    quantized: Sequence[str] = (),
 ) -> None:
     """Draw the path of a few weights to one number of the output.
 
-    Args:
-        weights: real weights [n], 3 to 5 of them, of one output of the network.
-        stored: the same weights as the file holds them, as text, n of them.
-        products: the sum of all products, as text.
-        rescaled: what is done with the sum, such as "x 0.0011".
-        result: what comes out, such as a logit, as text.
-        types: stage (see `STAGES`) -> its type, such as {"stored": "int8", "sum": "int32"}.
-        active: the stage or the stages that the lesson changes; drawn in `color`.
-        title: the message of the drawing.
-        color: of the active stages: that of the lesson's variant in `style.COLORS`.
+    `weights` are 3 to 5 real ones of one output, `stored` the same as the file holds them, as text;
+    `products`, `rescaled` and `result` say the sum, what is done with it ("x 0.0011"), and what
+    comes out. `types` and `captions` map stages (`STAGES`, `INPUTS`) to text; the `active` ones, ()
+    for none, are drawn in `color`. The sum is one `of` so many products: the captions say so.
+    `inputs` are the activations that these weights meet, `quantized` the same, as multiplied.
     """
     real = np.asarray(weights, np.float64)
+    rows = {"weights": real} if inputs is None else {"weights": real, "inputs": np.asarray(inputs)}
+    named = {**STAGES, **(INPUTS if len(rows) == 2 else {})}
     chosen = {active} if isinstance(active, str) else set(active)
-    _, axes = new(title=title, height=2.2)
-    axes.set(xlim=(-0.1, 9.7), ylim=(-0.5, 1.4))
+    if of:
+        named |= {"stored": f"stored ({len(real)} of {of:,})", "sum": f"sum of {of:,} products"}
+    named |= captions or {}
+    low = _ROW * (1 - len(rows))
+    _, axes = new(title=title, height=2.2 - 0.95 * low)
+    axes.set(xlim=(-0.1, 9.7), ylim=(low - 0.5, 1.4))
     axes.axis("off")
-    for stage, caption in STAGES.items():
-        _stage(axes, stage, caption, types.get(stage, ""), color if stage in chosen else None)
-    _number_line(axes, real)
+    # Both rows meet in the sum: it and what follows stand at half height.
+    places = {stage: (*place, low / 2) for stage, place in _LATER.items()}
+    places |= {"weights": (*_FIRST, 0.0), "stored": (*_SECOND, 0.0)}
+    places |= {"inputs": (*_FIRST, low), "quantized": (*_SECOND, low)}
+    for stage, caption in named.items():
+        _box(axes, places[stage], caption, types.get(stage, ""), color if stage in chosen else None)
+    arrows = [("weights", "stored"), ("stored", "sum"), ("sum", "rescaled"), ("rescaled", "result")]
+    for before, after in arrows + [("inputs", "quantized"), ("quantized", "sum")] * (low < 0):
+        (left, _, bottom), start = places[after], places[before][2]
+        ends = (left - 0.02, bottom + 0.5), (left - 0.33, start + 0.5)
+        axes.annotate("", *ends, arrowprops={"arrowstyle": "-|>", "color": COLORS["muted"]})
+    for stage, values in rows.items():
+        _number_line(axes, values, places[stage][2] + 0.5)
     texts = {"stored": "\n".join(stored), "sum": products, "rescaled": rescaled, "result": result}
-    for stage, text in texts.items():
-        ink = "white" if stage in chosen else COLORS["text"]
-        size = 9 if stage == "stored" else 11
-        middle = _LEFT[stage] + _WIDTH[stage] / 2
-        style = {"ha": "center", "va": "center", "fontsize": size, "fontweight": "bold"}
-        axes.text(middle, 0.5, text, color=ink, linespacing=1.35, **style)
+    for stage, text in (texts | {"quantized": "\n".join(quantized)}).items():
+        (left, width, bottom), size = places[stage], 9 if text.count("\n") > 1 else 11
+        look = {"fontsize": size, "fontweight": "bold", "linespacing": 1.35} | _MIDDLE
+        axes.text(left + width / 2, bottom + 0.5, text, **look)
     finish()
 
 
-def _stage(axes: Any, stage: str, caption: str, kind: str, color: str | None) -> None:
-    """Draw a stage's box with its caption above, its type below, and the arrow that leads to it."""
-    left, width = _LEFT[stage], _WIDTH[stage]
-    # The number line stays readable: only its frame takes the colour.
-    face = "white" if stage == "weights" and color else color or "#F4F4F4"
+def _box(axes: Any, place: Any, caption: str, kind: str, color: str | None) -> None:
+    """Draw a stage's box (left, width, bottom) with its caption above and its type below."""
+    left, width, bottom = place
+    # A tint, so that what stands in the box is dark on light whatever the colour.
+    tint = "#F4F4F4" if color is None else [0.3 * part + 0.7 for part in to_rgb(color)]
     box = FancyBboxPatch(
-        (left + 0.04, 0.04),
-        width - 0.08,
-        0.92,
+        *((left + 0.04, bottom + 0.04), width - 0.08, 0.92),
         boxstyle="round,pad=0.04,rounding_size=0.08",
-        facecolor=face,
+        facecolor=tint,
         edgecolor=color or COLORS["muted"],
         linewidth=2.5 if color else 1,
     )
     axes.add_patch(box)
-    middle = left + width / 2
-    bold = "bold" if color else "normal"
-    axes.text(middle, 1.17, caption, ha="center", fontsize=9.5, fontweight=bold)
-    axes.text(middle, -0.25, kind, ha="center", va="center", fontsize=9, color=COLORS["muted"])
-    if stage != "weights":
-        arrow = {"arrowstyle": "-|>", "color": COLORS["muted"]}
-        axes.annotate("", (left - 0.02, 0.5), (left - 0.33, 0.5), arrowprops=arrow)
+    middle, weight = left + width / 2, "bold" if color else "normal"
+    axes.text(middle, bottom + 1.17, caption, ha="center", fontsize=9.5, fontweight=weight)
+    axes.text(middle, bottom - 0.25, kind, fontsize=9, color=COLORS["muted"], **_MIDDLE)
 
 
-def _number_line(axes: Any, real: Any) -> None:
-    """Draw the weights as dots on a line from the smallest to the largest, zero marked."""
-    left, right = _LEFT["weights"] + 0.3, _LEFT["weights"] + _WIDTH["weights"] - 0.3
+def _number_line(axes: Any, real: Any, y: float) -> None:
+    """Draw numbers as dots on a line from the smallest to the largest, zero marked."""
+    left, right = _FIRST[0] + 0.3, _FIRST[0] + _FIRST[1] - 0.3
     low, high = min(float(real.min()), 0.0), max(float(real.max()), 0.0)
-    span = (high - low) or 1.0
 
     def place(value: float) -> float:
-        return left + (value - low) / span * (right - left)
+        return left + (value - low) / ((high - low) or 1) * (right - left)
 
-    axes.plot([left, right], [0.5, 0.5], color=COLORS["muted"], linewidth=1)
-    axes.plot([place(0)] * 2, [0.42, 0.58], color=COLORS["muted"], linewidth=1)
-    axes.text(place(0), 0.3, "0", ha="center", va="center", fontsize=8, color=COLORS["muted"])
-    axes.plot([place(v) for v in real], [0.5] * len(real), "o", color=COLORS["float32"], ms=5)
-    for value in (real.min(), real.max()):
-        axes.text(place(value), 0.7, f"{value:.3f}", ha="center", va="center", fontsize=8)
+    for ends in (([left, right], [y, y]), ([place(0)] * 2, [y - 0.08, y + 0.08])):
+        axes.plot(*ends, color=COLORS["muted"], linewidth=1)
+    axes.text(place(0), y - 0.2, "0", fontsize=8, color=COLORS["muted"], **_MIDDLE)
+    axes.plot([place(v) for v in real], [y] * len(real), "o", color=COLORS["float32"], ms=5)
+    for value in {float(real.min()), float(real.max())} - {0.0}:
+        axes.text(place(value), y + 0.2, f"{value:.3f}", fontsize=8, **_MIDDLE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -77,6 +76,5 @@ def kernel() -> Any:
 
 def _fitting_bar() -> progress.Bar | None:
     if kernel() is not None:
-        # pytest compares every output of a cell, an empty one too.
-        return None if "PYTEST_VERSION" in os.environ else notebook_bar
+        return notebook_bar
     return terminal_bar if sys.stderr is not None and sys.stderr.isatty() else None

@@ -99,18 +99,10 @@ def new(
     width: float = WIDTH,
     **kw: Any,
 ) -> tuple[Any, Any]:
-    """Make a figure with constrained layout and a bold title at the left.
+    """Make a figure with constrained layout and a bold title, wrapped, at the left.
 
-    Args:
-        rows: rows of axes.
-        cols: columns of axes.
-        title: the figure's message; long ones are wrapped.
-        height: height of the whole figure in inches.
-        width: width of the whole figure in inches.
-        kw: further arguments of `plt.subplots`, such as `sharey=True`.
-
-    Returns:
-        The figure, and what `plt.subplots` returns: one Axes, or an array of them.
+    Height and width are the whole figure's, in inches; `kw` goes to `plt.subplots`, whose result
+    is returned: the figure, and one Axes or an array of them.
     """
     figure, axes = plt.subplots(rows, cols, layout="constrained", figsize=(width, height), **kw)
     if title:
@@ -127,15 +119,7 @@ def finish() -> None:
 
 
 def image(axes: Any, pixels: Any, title: str = "", vmin: float = 0, vmax: float = 1) -> None:
-    """Draw a picture in gray, from black for `vmin` to white for `vmax`, without ticks.
-
-    Args:
-        axes: where to draw.
-        pixels: [height, width].
-        title: text above the picture.
-        vmin: what is black.
-        vmax: what is white.
-    """
+    """Draw [height, width] in gray, from black for `vmin` to white for `vmax`, without ticks."""
     axes.imshow(pixels, cmap="gray", vmin=vmin, vmax=vmax)
     _without_ticks(axes)
     axes.set_title(title, loc="center")
@@ -144,13 +128,8 @@ def image(axes: Any, pixels: Any, title: str = "", vmin: float = 0, vmax: float 
 def annotated(axes: Any, matrix: Any, fmt: str, **kw: Any) -> Any:
     """Draw a matrix [rows, columns] as a heat map with its numbers in the cells; return the image.
 
-    Values of both signs get a diverging map around zero, the others one that grows darker.
-
-    Args:
-        axes: where to draw.
-        matrix: [rows, columns], numbers.
-        fmt: format of the numbers, such as ".2f" or "d".
-        kw: further arguments of `imshow`.
+    Values of both signs get a diverging map around zero, the others one that grows darker; `fmt`
+    is the numbers' format, such as ".2f" or "d", and `kw` goes to `imshow`.
     """
     values = np.asarray(matrix)
     reach = float(np.abs(values).max())
@@ -169,7 +148,7 @@ def bits(axes: Any, groups: Sequence[Sequence[str]], row: int = 0, name: str = "
     """Draw a row of coloured boxes, one per bit, with a label below each group.
 
     Args:
-        axes: where to draw; nothing else belongs there but further rows.
+        axes: nothing else belongs there but further rows.
         groups: (label, bits) or (label, bits, colour) each, such as ("exponent", "01111111").
             Without a colour it is that of `COLORS[label]`, else grey.
         row: which row, from the top: a second number below the first is row 1.

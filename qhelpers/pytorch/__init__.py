@@ -1,1 +1,1 @@
-"""The course's PyTorch networks: build, train, quantize, and their engines in NumPy."""
+"""The course's PyTorch networks: build, train, and the engines that run them."""

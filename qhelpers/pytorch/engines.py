@@ -30,8 +30,8 @@ class Layer:
         weight_scale: float64, a number or [outputs] (per channel).
         weight_zero_point: int64, likewise.
         bias: float32 [outputs]; zeros where the layer has none.
-        input_scale: of the inputs, and `input_zero_point`.
-        scale: of the outputs, and `zero_point`.
+        input_scale, input_zero_point: of its inputs.
+        scale, zero_point: of its outputs.
         relu: whether ReLU is fused.
     """
 
@@ -63,7 +63,8 @@ def choose() -> str:
 
     found = supported()
     if not found:
-        raise RuntimeError("this build of PyTorch has no engine for 8-bit layers.")
+        advice = "Install PyTorch's own build: pip install torch."
+        raise RuntimeError(f"this build of PyTorch has no engine for 8-bit layers. {advice}")
     torch.backends.quantized.engine = found[0]
     return found[0]
 

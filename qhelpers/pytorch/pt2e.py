@@ -7,7 +7,7 @@ from importlib import metadata
 
 # The newest torchao whose Python part runs beside a version of PyTorch, from torchao's own table
 # (https://github.com/pytorch/ao/issues/2919); above the last line any newer one does.
-_TORCHAO = {(2, 8): "torchao==0.13.0", (2, 9): "torchao==0.14.1", (2, 10): "torchao==0.16.0"}
+_TORCHAO = {(2, 9): "torchao==0.14.1", (2, 10): "torchao==0.16.0"}
 
 
 def torchao_for(torch_version: str | None = None) -> str:

@@ -36,7 +36,7 @@ def convert(
         value_range: the smallest and the largest value that it may hold; infinities for any.
 
     Raises:
-        ConversionError: the recipe cannot hold an operation of the model.
+        ConversionError: the recipe cannot express an operation of the model.
         ValueError: unknown recipe, or unusable representative images.
     """
     if recipe not in RECIPES:
@@ -100,7 +100,7 @@ def _cannot_hold(names: list[str], recipe: str) -> ConversionError:
     advice = "Build the model from operations that LiteRT has (ReLU, convolution, pooling, ...)"
     if recipe in _CALIBRATED:
         advice += ", or take float16 or dynamic_range if those keep them in floating point"
-    return ConversionError(f"the recipe {recipe!r} cannot hold the operation {listed}. {advice}.")
+    return ConversionError(f"the recipe {recipe!r} cannot express {listed}. {advice}.")
 
 
 def input_shape(model: Any) -> tuple[int, ...]:

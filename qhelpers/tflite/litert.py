@@ -107,7 +107,8 @@ class LiteModel(TfliteFile):
         """
         images = np.asarray(images)
         if images.dtype.kind != "f":
-            raise ValueError(f"images must be float32; got {images.dtype}. Use digits.to_float().")
+            advice = "Use data.to_float(images)."
+            raise ValueError(f"images must be floats; got {images.dtype}. {advice}")
         if np.isnan(images).any():
             raise ValueError("images hold NaN, which no integer stands for. Take them out first.")
         return self.inputs[0].to_raw(images)

@@ -122,8 +122,9 @@ class Step:
         return (o["strideH"], o["strideW"]), ("SAME", "VALID")[o["padding"]], dilation
 
     def refuse(self, why: str) -> NoReturn:
-        """Raise an UnknownStepError that names the operation and its output."""
-        raise UnknownStepError(f"{self.name}, which makes {self.output.name!r}: {why}.")
+        """Raise an UnknownStepError that names the operation, its output, and what runs it."""
+        what = f"{self.name}, which makes {self.output.name!r}: {why}"
+        raise UnknownStepError(f"{what}. NumpyNetwork cannot compute it; LiteModel runs the file.")
 
 
 class NumpyNetwork:

@@ -5,8 +5,9 @@ from __future__ import annotations
 WRONG = {
     "00.1": [
         ("largest", "the range that broke it"),
-        ("lambda kernel: 6 * kernel.std()", "too far"),
-        ("lambda kernel: 0.05 * kernel.std()", "Too near"),
+        ("lambda kernel: 6 * kernel.std()", "or beyond"),
+        ("lambda kernel: np.quantile(np.abs(kernel), 0.999)", "still too far"),
+        ("lambda kernel: 0.05 * kernel.std()", "too near"),
         ("lambda kernel: None", "add return"),
         ("lambda kernel: -1.0", "above 0"),
         ("lambda kernel: kernel.std(axis=0)", "one number"),

@@ -4,6 +4,7 @@ WRONG = {
     "01.1": [
         ("lambda a, b: (a != b).sum()", "scores that differ"),
         ("lambda a, b: (a.argmax(axis=0) != b.argmax(axis=0)).sum()", "axis 1"),
+        ("lambda a, b: (a.argmax() != b.argmax()).sum()", "without an axis"),
         ("lambda a, b: (a.argmax(axis=1) == b.argmax(axis=1)).sum()", "those that agree"),
         ("lambda a, b: (a.argmax(axis=1) != b.argmax(axis=1)).mean()", "share"),
         ("lambda a, b: a.argmax(axis=1) != b.argmax(axis=1)", "Count"),
@@ -13,12 +14,13 @@ WRONG = {
     ],
     "01.2": [
         ("'weights'", "The same file"),
-        ("'labels'", "larger"),
-        ("'order'", "no larger logits"),
+        ("'labels'", "flips would be none"),
+        ("'order'", "nearly all answers would flip"),
         ("'scale'", "Choose one of"),
     ],
     "01.3": [
         ("19", "no parameters"),
+        ("4", "before pooling"),
         ("74", "a byte for each"),
         ("3_000", "who reads"),
         ("12", "Count what one filter"),

@@ -24,10 +24,11 @@ WRONG = {
             f"lambda w: (np.rint(w / ({_SCALE})[:, None]).astype(np.int8), ({_SCALE})[:, None])",
             "as shape [4]",
         ),
+        ("lambda w: (np.rint(w / np.abs(w).max(axis=1)), 1)", "do not meet"),
         ("3", "Expected a function"),
     ],
     "02.2": [
-        ("2", "which range"),
+        ("2", "what they should do"),
         ("3", "nearest level"),
         ("4", "no row sees another"),
         ("5", "what it was given"),
@@ -36,6 +37,7 @@ WRONG = {
     ],
     "02.3": [
         ("['static', 'static', 'neither']", "come from examples"),
+        ("['neither', 'static', 'neither']", "8 bits cannot hold"),
         ("['dynamic', 'dynamic', 'neither']", "measures rows in float"),
         ("['dynamic', 'static', 'dynamic']", "how many scales"),
         ("['dynamic', 'static', 'float16']", "list of 3"),

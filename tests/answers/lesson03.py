@@ -24,6 +24,7 @@ WRONG = {
         ("(6 / 255, -64)", "a function"),
     ],
     "03.2": [
+        ("['conv_1', 'one class']", "added noise"),
         ("['conv', 'divided twice']", "added noise"),
         ("['input', 'bad']", "cause is one of"),
         ("['input', 'not divided']", "too large or too small"),
@@ -32,8 +33,8 @@ WRONG = {
         ("'input'", "Expected a list"),
     ],
     "03.3": [
-        ("['min-max', 'percentile', 'min-max']", "four levels"),
-        ("['MSE', 'MSE', 'min-max']", "lets go"),
+        ("['min-max', 'percentile', 'min-max']", "so few levels"),
+        ("['MSE', 'MSE', 'min-max']", "clip `hot`"),
         ("['MSE', 'percentile', 'MSE']", "leave out"),
         ("['MSE', 'percentile']", "list of 3"),
         ("'MSE'", "Expected a list"),

@@ -7,13 +7,17 @@ WRONG = {
         ("lambda p, k, m: None", "returns nothing"),
         (f"lambda p, k, m: {_SUM}", "two things"),
         ("lambda p, k, m: ((p * k).sum(), 0)", "wraps"),
+        ("lambda p, k, m: (np.dot(p.ravel(), k.ravel()), 0)", "wraps"),
+        ("lambda p, k, m: (np.einsum('ij,ij', p, k), 0)", "wraps"),
+        (f"lambda p, k, m: ({_SUM}, int({_SUM} * m))", "cut off"),
         ("lambda p, k, m: (0, 0)", "all 144 products"),
+        ("lambda p, k, m: (p.astype(np.int64) * k, 0)", "one number"),
         (f"lambda p, k, m: ({_SUM}, {_SUM} * m)", "round it"),
         (f"lambda p, k, m: ({_SUM}, {_SUM})", "The sum is right"),
         (
             "lambda p, k, m: (int((p.astype(np.int32) * k).sum(dtype=np.int32)), "
             f"round({_SUM} * m))",
-            "overflows 32 bits",
+            "overflows in it",
         ),
         ("3.5", "a function"),
     ],
@@ -22,7 +26,7 @@ WRONG = {
         ("127 * first.scales[0]", "for 8 bits"),
         ("65_535 * first.scales[0]", "has a sign"),
         ("1", "how loud the clips are"),
-        ("0.5", "largest int16"),
+        ("0.5", "integers get"),
         ("'int16'", "a number"),
     ],
     "05.3": [

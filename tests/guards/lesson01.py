@@ -1,5 +1,8 @@
 """What must hold in lesson 01's namespace after its last cell."""
 
+import inspect
+import sys
+
 from qhelpers.arithmetic import float_formats
 from qhelpers.tflite import conversion
 
@@ -45,7 +48,17 @@ assert (digits.test_images[:1] / 255.0).dtype == np.float64, (
 assert sys.getsizeof(b"") == sys.getsizeof(float32_file) - len(float32_file), (
     "sys.getsizeof(b'') == sys.getsizeof(float32_file) - len(floa"
 )
-assert names[3] != "metrics", "names[3] != 'metrics'"
+names = list(inspect.signature(keras.Model.compile).parameters)
+assert names[3] == "loss_weights", "compile's third argument"  # names[0] is self
+fresh, mine = keras_cnn.build().get_config(), untrained.get_config()
+for theirs, ours in zip(fresh["layers"], mine["layers"], strict=True):
+    for config in (theirs["config"], ours["config"]):
+        config.pop("kernel_initializer", None)  # the helper's has a seed
+    assert theirs == ours, "the network on the page is the one that is trained"
+assert logits.shape == (1, 10)
+many = interpreter.get_tensor(leaves)
+assert many.shape == (10, 10)
+assert np.allclose(many, lite_outputs[:10], atol=1e-3), "ten at once: the same logits"
 fresh = keras_cnn.build()
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 fresh.compile("adam", loss, ["accuracy"])  # meant as metrics

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from qhelpers.arithmetic import ranges
 from qhelpers.tflite.numpy_network import NumpyNetwork
 
 assert int8_file == conversion.convert(model, "int8", data.representative(digits.train_images, 100))
@@ -26,7 +27,7 @@ assert np.isclose(float(int8.outputs[0].scales[0]), _width / 255, rtol=1e-3), "r
 for _name, _kernel in keras_cnn.weights(model).items():
     if not _name.endswith("kernel"):
         continue
-    _step = steps["CONV_2D" if _name.startswith("conv") else "FULLY_CONNECTED"]
+    _step = only("CONV_2D" if _name.startswith("conv") else "FULLY_CONNECTED")
     _source, _weight, _bias = (tensors[i] for i in _step.inputs)
     _channels = np.moveaxis(_kernel, -1, 0)
     _ours = affine.quantize(_channels, affine.choose_per_channel(_channels, axis=0))
@@ -40,14 +41,33 @@ assert z3 == -128, "after ReLU no level is spent on negatives"
 assert number == made[row, column, channel]
 viewer.run_raw(digits.test_images[:1])
 assert byte == int(viewer.value(d_out.index)[0, digit]), "the logit by hand"
-assert np.array_equal(pixels, digits.test_images[0][row : row + 3, column : column + 3])
+assert z3 == d_in.zero_points[0], "pooling keeps the ruler"
+assert np.array_equal(q1 - z1, digits.test_images[0][row : row + 3, column : column + 3])
 assert np.array_equal(NumpyNetwork(int8_file, "xnnpack").run(digits.test_images[:500]), ours[:500])
 assert noisy["error"] > 3 * good["error"], "noise: the logits are three times as wrong"
 assert float(float32.predict(noise).max()) < float(probe.max()), "noise: no clear digit"
-assert right["MSE, groups of 26"][2][1] > right["MSE, groups of 26"][2][0], "bias correction"
-assert abs(right["MSE"][8][0] - right["minimum and maximum"][8][0]) < 0.01, "8 bits: no matter"
+_at8 = [pair[0] for name in right for pair in [right[name][8]]]
+assert max(_at8) - min(_at8) < 0.03, "8 bits: little matters"
+assert right["MSE"][2][1] > right["MSE"][2][0] - 0.01, "the bias corrected, under a good range"
+assert path.read_bytes() == int8_file, "on disk are the bytes that were converted"
+assert seen.value > 0.9, "not the input's two marks are what is wrong"
+if len(labels) >= 10_000:  # fewer images say nothing on a few points
+    assert right["MSE, conv in float"][2][0] > right["MSE"][2][0], "a layer in float helps"
+_channels = np.moveaxis(keras_cnn.weights(model)["logits/kernel"], -1, 0)
+for _bits in (2, 4, 8):
+    _params = ranges.by_mse(_channels, _bits, axis=0, symmetric=True)
+    _wanted = affine.fake_quantize(_channels, _params)
+    _ours = restore(_channels, least_mse(_channels, _bits), _bits)
+    assert np.allclose(_ours, _wanted, atol=1e-6), "the search is the helper's"
+_errors = {
+    name: np.abs(restore(hot, choose_clip(hot, 8), 8) - hot)[0, 1:].mean()
+    for name, choose_clip in choices.items()
+}
+assert _errors["percentile 99"] < min(_errors["min-max"], _errors["MSE"]) / 5, "the hot pixel"
 assert metrics.accuracy(wrapped, labels[:2000]).value < got.value - 0.05, "wrapping costs"
 assert low > 0.05, "truncation"
+assert off == 0, "rounded, the bytes are the pixels"
+assert abs(metrics.accuracy(clipped, labels[:2000]).value - got.value) < 0.03, "clipping mends"
 assert float_parts(int8_file) == []
 assert {"DEQUANTIZE", "ELU"} <= {*float_parts(full_integer(elu, images[:20], byte_ends=False))}
 

@@ -282,7 +282,7 @@ def test_nan_and_infinity(bad):
         affine.quantize([0.0, bad], params)
     with pytest.raises(ValueError, match="finite"):
         affine.choose(bad, 1.0)
-    with pytest.raises(ValueError, match="NaN or infinity"):
+    with pytest.raises(ValueError, match="1 of 2 values are NaN or infinite"):
         affine.choose_per_channel([[0.0, bad]], 0)
 
 

@@ -3,40 +3,61 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from qhelpers import data
+from qhelpers.data import Digits
+from qhelpers.lessons.lesson00 import network
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
+
+Array = npt.NDArray[Any]
 
 
 @exercise("00.1", expects="callable")
-def reach(answer: Callable[..., Any], kernels: Sequence[npt.NDArray[Any]]) -> Verdict:
+def reach(answer: Callable[..., Any], net: network.Net, digits: Digits) -> Verdict:
     """Check a function that says how far three marks should reach over each kernel."""
     if _is_the_courses(answer):
         return hint("That is the course's own function. Write a rule of yours, with NumPy alone.")
-    for kernel in kernels:
+    rounded, complaints = dict(net), []
+    for layer in (1, 2):
+        kernel = net[f"kernel{layer}"]
         got = answer(kernel)
         if np.ndim(got) != 0 or not np.isfinite(got) or got <= 0:
             return hint(f"A reach is one number above 0; got {got!r:.40}.")
-        largest, end = float(np.abs(kernel).max()), float(got)
-        if end >= 0.999 * largest:
-            return hint("That reaches to the largest weight, or beyond: the range that broke it.")
-        if 3 * _squared_error(kernel, end) > 2 * _squared_error(kernel, largest):
-            too_far = end > 2 * float(kernel.std())
-            return hint(
-                "Still too far: count how many weights go to 0."
-                if too_far
-                else "Too near: most weights end up clipped to the outer marks."
-            )
-    return right("A few large weights are clipped, and the marks go where the many are.")
+        end = float(got)
+        rounded[f"kernel{layer}"] = _marks(kernel, end) * np.float32(end)
+        harm, why = _complaint(kernel, end)
+        complaints.append((harm, f"Layer {layer}: {why}"))
+    images = data.to_float(digits.train_images[:2_000])
+    found = network.forward(rounded, images)[1].argmax(axis=1)
+    share = float((found == digits.train_labels[:2_000]).mean())
+    if share >= 0.7:
+        return right("A few large weights are clipped, and the marks go where the many are.")
+    return hint(f"It reads {int(100 * share)} %. {max(complaints)[1]}")
 
 
-def _squared_error(kernel: npt.NDArray[Any], end: float) -> float:
-    """Return the sum of squared errors where marks lie at -end, 0 and end."""
-    return float(np.square(kernel - np.clip(np.rint(kernel / end), -1, 1) * end).sum())
+def _marks(kernel: Array, end: float) -> Array:
+    """Return which of the marks -1, 0 and 1 each weight goes to."""
+    return np.clip(np.rint(kernel / np.float32(end)), -1, 1)
+
+
+def _complaint(kernel: Array, end: float) -> tuple[float, str]:
+    """Return by how much a reach misses the kernel's best, and what is wrong with it."""
+    largest = float(np.abs(kernel).max())
+    if end >= 0.999 * largest:
+        return np.inf, "that reaches to the largest weight, or beyond: the range that broke it."
+
+    def error(reach: float) -> float:
+        return float(np.square(kernel - _marks(kernel, reach) * reach).sum())
+
+    best = min(np.linspace(0.02, 1, 50) * largest, key=error)
+    why = "still too far," if end > best else "too near, only"
+    zeros = 100 * float((_marks(kernel, end) == 0).mean())
+    return error(end) / error(best), f"{why} {zeros:.0f} % of its weights go to 0."
 
 
 def _is_the_courses(answer: Any) -> bool:

@@ -30,7 +30,7 @@ _GROUPS = {
         "06 PyTorch": "prepare, calibrate,\nconvert",
     },
     ("further", "int8"): {
-        "07 aware training": "learn with\nthe rounding on",
+        "07 QAT": "quantization-\naware training",
         "08 below 8 bits": "where it breaks,\nwhat holds it",
         "09 choosing": "which one for\nwhich device",
     },
@@ -89,17 +89,20 @@ def number_line(
         if (integer - params.qmin) % max(1, len(levels) // 16) == 0:
             axes.text(level, -0.2, integer, ha="center", va="top", fontsize=8)
     axes.plot([0], [0], "o", color=COLORS["float32"], markersize=5)
+    axes.text(0, 0.2, f"zero point {int(params.zero_point)}", ha="center", fontsize=8)
     arrow = {"arrowstyle": "->", "color": COLORS["int16x8"], "linewidth": 2}
     axes.annotate("", (value, 0.12), (real, 0.62), arrowprops=arrow)
     axes.text(real, 0.66, f"{real:.3f}", ha="center", color=COLORS["int16x8"], fontweight="bold")
     ends = [*levels, low, high, real]
     space = 0.04 * (max(ends) - min(ends))
-    axes.set(xlim=(min(ends) - space, max(ends) + space), ylim=(-0.45, 0.95), yticks=[])
+    axes.set(xlim=(min(ends) - space, max(ends) + space), ylim=(-0.45, 0.95))
+    axes.set_yticks([-0.26], ["integers"])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(
-        f"real number (yellow: the range asked for; dot: 0.0)     "
-        f"{bits} bit{'s' * (bits > 1)}, scale = {float(params.scale):.4f}, "
-        f"zero point = {int(params.zero_point)}"
+        f"real number (yellow: the range asked for)     "
+        f"{bits} bit{'s' * (bits > 1)}, scale = {float(params.scale):.4f}"
     )
     finish()
 
@@ -144,31 +147,42 @@ def marks(kernel: Array, reach: float) -> None:
     _, axes = new(title=title, height=2.7)
     axes.hist(kernel.ravel(), 120, color=COLORS["int16x8"])
     for value in (-reach, 0.0, reach):
-        axes.axvline(value, color=COLORS["int8"], linewidth=2.5)
+        axes.axvline(value, color=COLORS["int8"], linewidth=2.5, zorder=0.6)  # behind the bars
+    largest = kernel.flat[np.abs(kernel).argmax()]
+    arrow = {"arrowstyle": "->", "color": COLORS["text"]}
+    where = {"xytext": (0.72 * largest, 0.3), "textcoords": ("data", "axes fraction")}
+    axes.annotate("the largest\nweight", (largest, 0), ha="center", arrowprops=arrow, **where)
     axes.axvspan(-reach / 2, reach / 2, color=COLORS["highlight"], alpha=0.3, zorder=0)
     axes.set(xlabel="weight of layer 1 (orange: the three marks)", ylabel="how many weights")
     finish()
 
 
-def path(net: network.Net, image: Array) -> None:
-    """Draw how three weights of a network, see `network.forward`, become one number of its output.
+def path(net: network.Net, rounded: network.Net, image: Array) -> None:
+    """Draw how three weights of a network, see `network.forward`, become one number in 2 bits.
 
-    It is the score of the likeliest digit of the image, [28, 28] float32.
+    It is the score of the likeliest digit of the image, [28, 28] float32; the kernels of `rounded`,
+    the same network, hold -scale, 0 and scale.
     """
-    hidden, logits = (values[0] for values in network.forward(net, image[None]))
-    digit = int(logits.argmax())
-    chosen = np.argsort(hidden)[-3:]
-    weights = net["kernel2"][chosen, digit]
+    real = network.forward(net, image[None])[1][0]
+    hidden, logits = (values[0] for values in network.forward(rounded, image[None]))
+    digit = int(real.argmax())
+    scale = float(np.abs(rounded["kernel2"]).max())
+    integers = np.rint(rounded["kernel2"][:, digit] / scale)
+    weights = net["kernel2"][:, digit]
+    chosen = np.argsort(weights)[[0, -6, -1]]
+    score = f"{float(logits[digit]):.2f}"
     journey.draw(
-        weights,
-        [f"{weight:.3f}" for weight in weights],
-        products=f"{float(hidden @ net['kernel2'][:, digit]):.3f}",
-        rescaled=f"{float(net['bias2'][digit]):+.3f}",
-        result=f"{float(logits[digit]):.2f}",
-        types=dict.fromkeys(journey.STAGES, "float32"),
-        active="weights",
-        title=f"From weights to the score of the digit {digit}: a drawing that will come back",
-        color=COLORS["float32"],
+        weights[chosen],
+        [f"{integer:.0f}" for integer in integers[chosen]],
+        products=f"{float(hidden @ integers):.3f}",
+        rescaled=f"x {scale:.3f}\n{float(rounded['bias2'][digit]):+.3f}",
+        result=score,
+        types=dict.fromkeys(journey.STAGES, "float32") | {"stored": "2 bits"},
+        active="stored",
+        title=f"In 2 bits the score of the digit {digit} is {score}; "
+        f"in float32 it was {float(real[digit]):.2f}",
+        of=len(hidden),
+        captions={"rescaled": "x scale, plus bias", "result": "score"},
     )
 
 
@@ -187,7 +201,7 @@ def course_map() -> None:
                 0.92,
                 0.8,
                 boxstyle="round,pad=0,rounding_size=0.06",
-                facecolor="white",
+                facecolor="#D6EAF8" if number == "00" else "white",  # you are here
                 edgecolor=COLORS[color],
                 linewidth=1.6,
             )
@@ -195,7 +209,7 @@ def course_map() -> None:
             middle = {"x": x + 0.5, "ha": "center", "va": "center"}
             axes.text(y=y + 0.68, s=number, color=COLORS["muted"], fontsize=9, **middle)
             axes.text(y=y + 0.5, s=name, fontweight="bold", fontsize=8, **middle)
-            axes.text(y=y + 0.2, s=idea, fontsize=7.5, **middle)
+            axes.text(y=y + 0.2, s=idea, fontsize=8, **middle)
     axes.text(3.2, 1.48, "more to come", color=COLORS["muted"], style="italic", va="center")
     axes.text(3.2, 0.36, "for those who want every bit", color=COLORS["muted"], va="center")
     finish()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from qhelpers import data
+from qhelpers.evaluation import metrics
 
 Net = dict[str, npt.NDArray[np.float32]]
 
@@ -58,6 +59,21 @@ def train(digits: data.Digits, rounding: Callable[[Net], Net] | None = None) -> 
                 speed[name] = _MOMENTUM * speed[name] - _RATE * slope
                 net[name] = net[name] + speed[name]
     return net
+
+
+def wide_enough(kernel: npt.NDArray[Any]) -> float:
+    """Return how far three marks may reach over a kernel, for want of a better answer."""
+    return 2 * float(kernel.std())
+
+
+def card(results: Mapping[str, tuple[int, Any]], size: Mapping[int, int], labels: Any) -> str:
+    """Return the table of `results`, name -> (bits, logits); `size` maps bits to bytes."""
+    reference = next(iter(results.values()))[1]
+    lines = [f"{'model':20} {'bytes':>7}  accuracy in % [95 %]  flips"]
+    for name, (bits, found) in results.items():
+        share, flips = str(metrics.accuracy(found, labels)), metrics.flips(reference, found)
+        lines.append(f"{name:20} {size[bits]:7,}  {share:20} {flips:6,}")
+    return "\n".join(lines)
 
 
 def _slopes(net: Net, images: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Net:

@@ -9,9 +9,13 @@ import numpy as np
 
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
-# Three images and three scores: the first keeps its digit, the others flip, one to a lower one.
-_FIRST = np.array([[0.1, 2.0, -1.0], [3.0, 1.0, 0.0], [-5.0, -6.0, -4.0]], np.float32)
-_SECOND = np.array([[0.2, 1.5, -1.0], [0.5, 1.0, 0.0], [-3.0, -6.0, -4.0]], np.float32)
+# Six images and three scores: two keep their digit, four flip, to a higher one and to lower ones.
+_FIRST = np.array(
+    [[6, -3, -3], [3, -5, -2], [4, -4, 9], [2, 6, 4], [1, 7, 1], [8, -3, 0]], np.float32
+)
+_SECOND = np.array(
+    [[-4, -1, 0], [-1, 7, 1], [-2, 4, -3], [-4, 2, -1], [0, 1, -2], [-2, 3, 5]], np.float32
+)
 
 
 @exercise("01.1", expects="callable")
@@ -22,15 +26,19 @@ def count_flips(answer: Callable[..., Any]) -> Verdict:
     got = answer(_FIRST, _SECOND)
     if np.ndim(got) != 0:
         return hint(f"Expected one number; got something of shape {np.shape(got)}. Count.")
-    if got == 2 and answer(_FIRST, _FIRST) == 0:
+    if got == 4 and answer(_FIRST, _FIRST) == 0:
         return right("Predictions are compared, not scores, and no labels are needed.")
     if got == int((_FIRST != _SECOND).sum()):
         return hint("That counts scores that differ. Compare which score is the largest.")
     if got == int((_FIRST.argmax(axis=0) != _SECOND.argmax(axis=0)).sum()):
         return hint("The digits lie along axis 1: look for the largest in each row.")
-    if got == 1 or 0 < got < 1:
+    if got == int(_FIRST.argmax() != _SECOND.argmax()):
+        return hint("argmax() without an axis finds one largest score. Look in each row.")
+    if got == int((_FIRST.max(axis=1) != _SECOND.max(axis=1)).sum()):
+        return hint("That compares the largest scores, not where they stand.")
+    if got == 2 or 0 < got < 1:
         return hint("Count the images that differ; do not take their share, or those that agree.")
-    return hint(f"For two flips in three images your function gives {got!r:.30}.")
+    return hint(f"For four flips in six images your function gives {got!r:.30}.")
 
 
 choice(
@@ -39,8 +47,8 @@ choice(
     "They go from 0 to 255, and the network learned from 0 to 1.",
     {
         "weights": "The same file gave the right logits before. What else went in?",
-        "labels": "Labels change the accuracy, but can they make logits larger?",
-        "order": "Images in another order have other answers, but no larger logits.",
+        "labels": "Then the flips would be none. Look into `mystery`: shape, minimum, maximum.",
+        "order": "Then nearly all answers would flip. Look into `mystery`: minimum, maximum.",
     },
 )
 
@@ -52,6 +60,8 @@ def filters(answer: int) -> Verdict:
         return right("Each filter brings 1,700 parameters, nearly all in the dense layer.")
     if answer == 131_072 // (4 * 1_700):
         return hint("Nearly: some bytes of the file are no parameters.")
+    if answer == (131_072 - 4_000 - 40) // (4 * (9 + 1 + 26 * 26 * 10)):
+        return hint("That counts the picture before pooling. What reaches the dense layer?")
     if answer == (131_072 - 4_000) // 1_700:
         return hint("That counts a byte for each parameter. A float32 has more.")
     if answer > 100:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhelpers.arithmetic import float_formats
-from qhelpers.data import Digits
 from qhelpers.notebook import journey, style
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def fields(numbers: Sequence[float]) -> None:
     """
     _, axes = style.new(
         title="32 bits in three fields: which side of zero, which power of two, how far",
-        height=0.5 + 0.85 * len(numbers),
+        height=0.4 + 0.7 * len(numbers),
     )
     for row, number in enumerate(numbers):
         parts = float_formats.fields32(number)
@@ -37,8 +36,8 @@ def fields(numbers: Sequence[float]) -> None:
                 ("sign", sign, style.COLORS["sign"]),
                 (f"exponent: {parts.exponent} - 127 = {power}", exponent, style.COLORS["exponent"]),
                 (
-                    f"fraction: {share:g}   so it is   "
-                    f"{'-' if parts.sign else ''}$2^{{{power}}}$ x {1 + share:g} = {number:g}",
+                    f"fraction: {parts.fraction} / 2^23 = {share:g}   so it is   "
+                    f"{'-' if parts.sign else ''}2^{power} x {1 + share:g} = {number:g}",
                     fraction,
                     style.COLORS["fraction"],
                 ),
@@ -98,7 +97,8 @@ def path(model: keras.Model, image: NDArray[np.float32]) -> None:
     kernel, bias = (np.array(values) for values in model.layers[-1].get_weights())
     digit = int((features @ kernel + bias).argmax())
     total = float(features @ kernel[:, digit])
-    weights = kernel[np.argsort(features)[-4:], digit]
+    some = np.abs(kernel[:, digit] * features).argsort()[[-1, -9, -99, -499]]  # as in lesson 02
+    weights = np.sort(kernel[some, digit])
     journey.draw(
         weights,
         [f"{weight:.4f}" for weight in weights],
@@ -106,12 +106,8 @@ def path(model: keras.Model, image: NDArray[np.float32]) -> None:
         rescaled=f"{float(bias[digit]):+.3f}",
         result=f"{total + float(bias[digit]):.2f}",
         types=dict.fromkeys(journey.STAGES, "float32"),
-        active=tuple(journey.STAGES),
+        active=(),
         title=f"The baseline: float32 all the way to the logit of the digit {digit}",
-        color=style.COLORS["float32"],
+        of=len(features),
+        captions={"rescaled": "plus bias", "result": "logit"},
     )
-
-
-def mystery(digits: Digits) -> NDArray[np.float32]:
-    """Return the test images of exercise 01.2, with what is wrong with them: [n, 28, 28]."""
-    return digits.test_images.astype(np.float32)

@@ -19,7 +19,12 @@ def quantize_weights(answer: Callable[[Array], Any]) -> Verdict:
     random = np.random.default_rng(2)
     weights = (random.normal(size=(4, 50)) * [[1.0], [0.1], [3.0], [0.5]]).astype(np.float32)
     weights[0, 3] = -4.0  # so that the largest magnitude of a row is a negative number's
-    result = answer(weights.copy())
+    try:
+        result = answer(weights.copy())
+    except ValueError as error:
+        if "broadcast" not in str(error):
+            raise
+        return hint("[4, 50] weights and [4] scales do not meet: each row has one scale.")
     if not isinstance(result, (tuple, list)) or len(result) != 2:
         return hint("Return two things: the int8 values and the scales.")
     values, scales = np.asarray(result[0]), np.asarray(result[1], np.float64)
@@ -68,7 +73,7 @@ def _wrong_values(values: Array, weights: Array) -> str:
 
 
 _LINES = {
-    2: "255 steps do cover a range. But which range did this line get?",
+    2: "255 steps cover a range, and that is what they should do.",
     3: "It goes to the nearest level, as it should. Are the levels the right ones?",
     4: "Each row is multiplied by itself here; no row sees another one.",
     5: "It scales by what it was given, and the weights' scales and the bias are the file's.",
@@ -87,7 +92,10 @@ choice(
     "02.3",
     ["dynamic", "static", "neither"],
     "Data, hardware, and what one input holds decide.",
-    {"": "1: static scales come from examples, and 8-bit activations are nothing unusual there."},
+    {
+        "static": "1: static scales come from examples. Have you any?",
+        "neither": "1: is there anything in a text that 8 bits cannot hold?",
+    },
     {"": "2: a hybrid kernel measures rows in float. What does this chip have, and what do you?"},
     {"": "3: how many scales does one clip get, dynamic or static?"},
 )

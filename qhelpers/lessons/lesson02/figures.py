@@ -1,4 +1,4 @@
-"""The figure of lesson 02: reading in the dark."""
+"""Figures of lesson 02: the journey of one logit, and reading in the dark."""
 
 from __future__ import annotations
 
@@ -8,9 +8,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qhelpers.notebook import style
+from qhelpers.notebook import journey, style
 
 Array = NDArray[Any]
+
+
+def path(
+    weights: tuple[Array, Array, float],
+    row: tuple[Array, Array, float],
+    zero_point: float,
+    total: float,
+    bias: float,
+) -> None:
+    """Draw the course's journey for one logit of the hybrid dense layer.
+
+    Weights and the row that they meet are given as real numbers [n], as int8 [n], and a scale;
+    `total` is the sum of their products.
+    """
+    (real, stored, step), (met, values, scale) = weights, row
+    some = np.abs(real * met).argsort()[[-1, -9, -99, -499]]
+    some = some[np.argsort(real[some])]  # from top to bottom as from left to right
+    journey.draw(
+        real[some],
+        [f"{q:.0f}" for q in stored[some]],
+        inputs=met[some],
+        quantized=[f"{q:.0f}" for q in values[some]],
+        products=f"{total:,.0f}",
+        rescaled=f"x {scale:.5f}\nx {step:.5f}\n{bias:+.3f}",
+        result=f"{total * scale * step + bias:.2f}",
+        types={"weights": "float32", "stored": "int8", "inputs": "float32", "sum": "int32"}
+        | {"quantized": f"int8, zero point {zero_point:.0f}", "rescaled": "float32"}
+        | {"result": "float32"},
+        active=("stored", "quantized", "sum", "rescaled"),
+        title="Dynamic range: int8 inside the layer, float32 on both sides",
+        color=style.COLORS["dynamic_range"],
+        of=len(real),
+        captions={"rescaled": "scaled, plus bias", "result": "logit"},
+    )
 
 
 def in_the_dark(light: Array, curves: Mapping[str, Sequence[float]]) -> None:
@@ -25,24 +59,22 @@ def in_the_dark(light: Array, curves: Mapping[str, Sequence[float]]) -> None:
         height=3.4,
     )
     looks = {
-        "float32": ("float32", "-", "o", 9),
-        "dynamic_range": ("dynamic_range", "-", "s", 6),
-        "int8": ("int8", "-", "o", 6),
-        "int8, normalized": ("int8", "--", "^", 5),
+        "float32": ("float32", "o-", 9),
+        "dynamic_range": ("dynamic_range", "s-", 6),
+        "int8": ("int8", "o-", 6),
+        "int8, normalized": ("int8", "^--", 5),
     }
     for name, values in curves.items():
-        color, line, marker, size = looks[name]
-        label = style.LABELS.get(name, "full integer (int8), each image normalized")
-        axes.plot(
-            *(light, 100 * np.asarray(values), line),
-            marker=marker,
-            markersize=size,
-            color=style.COLORS[color],
-            label=label,
-        )
+        color, line, size = looks[name]
+        axes.plot(light, 100 * np.asarray(values), line, ms=size, color=style.COLORS[color])
     axes.set_xscale("log", base=2)
     axes.set_xticks(light, [f"1/{round(1 / b):,}" if b < 1 else "1" for b in light])
     axes.invert_xaxis()
-    axes.set(xlabel="light", ylabel="accuracy in %", ylim=(0, 100))
-    axes.legend(loc="lower left")
+    axes.set(xlabel="light, as a share of full brightness", ylabel="accuracy in %", ylim=(0, 104))
+    # Three curves lie on each other: they share a label, from their lowest to their highest point.
+    others = 100 * np.array([values for name, values in curves.items() if name != "int8"])
+    band = "float32 (black), dynamic range (blue),\nint8 with each image normalized (dashed): "
+    band += " to ".join(dict.fromkeys(f"{share:.0f}" for share in (others.min(), others.max())))
+    axes.text(light[0], others.min() - 15, f"{band} %", va="top", fontsize=9)
+    axes.text(light[4], 100 * curves["int8"][4] + 4, "full integer (int8)", fontsize=9)
     style.finish()

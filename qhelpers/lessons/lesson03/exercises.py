@@ -56,8 +56,13 @@ def _compare(
     if abs(zero_point - (-128 - low / right_scale)) < 1:
         return hint(f"{at}: one level off. int() and // cut the fraction off; is that rounding?")
     if zero_point == -128 + np.rint(low / right_scale):
-        return hint(f"{at}: mind the sign. `low` gets -128, and 0 lies -low / scale above it.")
+        return hint(f"{at}: mind the sign. `low` gets -128; on which side of it does 0 lie?")
     return hint(f"{at}: the scale is right. `low` is to become -128; where does 0 land then?")
+
+
+def file_from_somebody(convert: Callable[..., bytes], model: Any, images: Any) -> bytes:
+    """Return the file of 03.2: `convert(model, examples)`, its images divided by 255 twice."""
+    return convert(model, images / 255)
 
 
 _FILE = {"input": "input", "cause": "divided twice"}
@@ -85,7 +90,7 @@ choice(
     "03.3",
     ["MSE", "percentile", "min-max"],
     "The levels, the outliers, the range decide.",
-    {"": "1: with four levels, what do rounding and clipping cost? Look at the table."},
-    {"": "2: which of the three lets go of a single value, however large it is?"},
+    {"": "1: with so few levels, what do rounding and clipping cost? Look at the table."},
+    {"": "2: where does each of the three clip `hot`? What is left for pixels from 0 to 1?"},
     {"": "3: what could a shorter range leave out here, and what would it gain?"},
 )

@@ -1,27 +1,23 @@
-"""Figures of lesson 03: the ruler, bad calibration, the path from nine pixels to a logit."""
+"""Figures of lesson 03: the ruler, bad calibration, from pixels to a logit, where to clip."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.patches import FancyBboxPatch
 
 from qhelpers.arithmetic.affine import QuantParams
+from qhelpers.notebook import journey
 from qhelpers.notebook.style import COLORS, annotated, finish, new
+from qhelpers.tflite.file import TensorInfo
 
 Array = npt.NDArray[Any]
 
 
 def ruler(params: QuantParams, reals: Sequence[float]) -> None:
-    """Draw the real axis above the integers that stand for it, and where some reals land.
-
-    Args:
-        params: scale and zero point, few bits so that the marks can be told apart.
-        reals: real numbers; each is drawn with an arrow to its level.
-    """
+    """Draw the real axis above the integers that stand for it, and where some reals land."""
     levels = np.arange(params.qmin, params.qmax + 1)
     marks = (levels - params.zero_point) * params.scale
     title = f"{len(levels)} marks, {params.scale:.2f} apart; mark {params.zero_point} is exactly 0"
@@ -47,24 +43,19 @@ def ruler(params: QuantParams, reals: Sequence[float]) -> None:
 
 
 def calibration_sets(table: Mapping[str, Mapping[str, float]], labels: str) -> None:
-    """Draw accuracy and the error of the logits for good and bad calibration images.
-
-    Args:
-        table: name of the set -> "accuracy", "low", "high", "error".
-        labels: what the accuracy was measured on.
-    """
+    """Draw accuracy and error of the logits: name of the calibration images -> both."""
     names = list(table)
     worst = min(names, key=lambda name: table[name]["accuracy"])
-    title = f"Only the calibration images differ: {worst!r} is the worst"
+    title = f"Only the calibration images differ; the worst: {worst}"
     _, (left, right) = new(1, 2, title, height=3.0, sharey=True)
     accuracy = np.array([100 * table[name]["accuracy"] for name in names])
     errors = np.array([table[name]["error"] for name in names])
     colors = [COLORS["int8"] if place == 0 else COLORS["error"] for place in range(len(names))]
     left.barh(names, accuracy, color=colors, height=0.6)
-    right.barh(names, errors, color=colors, height=0.6)
+    right.scatter(errors, names, color=colors, s=60)  # no bars: a log axis has no zero
     for place, (share, error) in enumerate(zip(accuracy, errors, strict=True)):
         left.text(share + 1, place, f"{share:.1f}", va="center")
-        right.text(error * 1.1, place, f"{error:.2f}", va="center")
+        right.text(error * 1.2, place, f"{error:.2f}", va="center")
     left.set(xlim=(0, 115), xlabel="%", title=f"accuracy on {labels}")
     right.set(xscale="log", xlabel="logits (log scale)", title="mean error of a logit")
     right.set_xlim(errors.min() / 3, errors.max() * 4)
@@ -72,26 +63,82 @@ def calibration_sets(table: Mapping[str, Mapping[str, float]], labels: str) -> N
     finish()
 
 
-def path(
-    matrices: Mapping[str, Array], first: Sequence[tuple[str, str]], then: Sequence[tuple[str, str]]
-) -> None:
-    """Draw how nine pixels become one byte, and how bytes become a logit.
-
-    Args:
-        matrices: title -> integers [3, 3]: pixels, weights, products.
-        first: (what is done, what it gives) from the products to the byte; six or fewer.
-        then: the same from there to the logit.
-    """
-    title = "From nine pixels to one byte, and from 2,028 bytes to a logit"
-    figure, axes = new(3, 3, title, height=5.6, height_ratios=(2.2, 1, 1))
+def path(pixels: Array, weights: Array, bias: int, multiplier: float, zero_point: int) -> None:
+    """Draw how nine pixels [3, 3], less their zero point, become one byte of the output."""
+    products = pixels * weights
+    total = int(products.sum()) + int(bias)
+    level = int(np.rint(total * multiplier))
+    steps = [
+        ("sum", f"{products.sum():,}"),
+        (f"{bias:+,} (bias)", f"{total:,}"),
+        (f"x {multiplier:.6f}", f"{total * multiplier:.3f}"),
+        ("round", f"{level}"),
+        (f"{zero_point:+} (zero point)", f"{level + zero_point}"),
+    ]
+    figure, axes = new(2, 3, "From nine pixels to one byte", height=4.0, height_ratios=(2.4, 1))
+    matrices = {"nine pixels (q1 - z1)": pixels, "nine weights": weights, "products": products}
     for place, (name, values) in zip(axes[0], matrices.items(), strict=True):
         annotated(place, values, "d")
         place.set_title(name, loc="center")
-    grid = axes[0, 0].get_gridspec()
-    for row, steps in ((1, first), (2, then)):
-        for place in axes[row]:
-            place.remove()
-        _chain(figure.add_subplot(grid[row, :]), steps)
+    for place in axes[1]:
+        place.remove()
+    _chain(figure.add_subplot(axes[0, 0].get_gridspec()[1, :]), steps)
+    finish()
+
+
+def to_logit(
+    reals: Array, stored: Array, total: int, multiplier: float, output: TensorInfo
+) -> None:
+    """Draw the course's journey for one logit: its weights [n], real and stored, and their sum."""
+    zero_point, scale = int(output.zero_points[0]), float(output.scales[0])
+    byte = int(np.rint(total * multiplier)) + zero_point
+    some = np.abs(stored.astype(int)).argsort()[[-1, -9, -99, -999]]
+    journey.draw(
+        reals[some],
+        [f"{q}" for q in stored[some]],
+        products=f"{total:,}",
+        rescaled=f"x {multiplier:.6f}\n{zero_point:+}",
+        result=f"{byte}\n(is {scale * (byte - zero_point):.2f})",
+        types={"weights": "float32", "stored": "int8", "sum": "int32"}
+        | {"rescaled": "one multiplication", "result": "int8"},
+        active=("stored", "sum", "rescaled", "result"),
+        of=len(stored),
+        captions={"sum": "2,028 products, bias", "rescaled": "requantized", "result": "logit"},
+        title="Full integer: only integers are stored, summed and passed on",
+    )
+
+
+def clipping(
+    weights: Array,
+    restore: Callable[[Array, Array, int], Array],
+    choices: Mapping[str, Callable[[Array, int], Array]],
+) -> None:
+    """Draw rounding and clipping error of a channel's weights [n] against the clipping point."""
+    rows = weights[None].astype(np.float64)
+    _, both = new(1, 2, "The fewer bits, the earlier it pays to clip", height=3.4)
+    ends = np.linspace(0.02, 1, 99) * np.abs(rows).max()
+    for axes, bits in zip(both, (4, 2), strict=True):
+        squares = [(restore(rows, np.array([[end]]), bits) - rows) ** 2 for end in ends]
+        inside = [np.abs(rows) <= end for end in ends]
+        rounding = np.array([(s * i).mean() for s, i in zip(squares, inside, strict=True)])
+        total = np.array([s.mean() for s in squares])
+        axes.plot(ends, rounding, "--", color=COLORS["int16x8"], label="rounding")
+        axes.plot(ends, total - rounding, ":", color=COLORS["int8"], label="clipping")
+        axes.plot(ends, total, color=COLORS["text"], label="sum")
+        top = 1.25 * rounding.max()
+        for name, choose in choices.items():
+            point = float(np.squeeze(choose(rows, bits)))
+            error = float(np.interp(point, ends, total))
+            if error > top:
+                continue
+            below = name == list(choices)[-1]  # with 4 bits the last two lie close together
+            axes.plot(point, error, "o", color=COLORS["error"])
+            style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": 9}
+            style["bbox"] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+            axes.annotate(name, (point, error), (0, -16 if below else 9), **style)
+        axes.set(title=f"{bits} bits", xlabel="clipping point", ylim=(0, top))
+    both[0].set_ylabel("mean squared error")
+    both[0].legend(loc="lower left", bbox_to_anchor=(0.0, 0.32))
     finish()
 
 
@@ -100,19 +147,11 @@ def _chain(axes: Any, steps: Sequence[tuple[str, str]]) -> None:
     axes.set(xlim=(0, len(steps)), ylim=(0, 1))
     axes.axis("off")
     for place, (done, gives) in enumerate(steps):
-        last = place == len(steps) - 1
-        box = FancyBboxPatch(
-            (place + 0.14, 0.12),
-            *(0.72, 0.36),
-            boxstyle="round,pad=0.02,rounding_size=0.05",
-            facecolor=COLORS["int8"] if last else "#F4F4F4",
-            edgecolor=COLORS["muted"],
-        )
-        axes.add_patch(box)
-        color = "white" if last else COLORS["text"]
-        style = {"ha": "center", "va": "center", "fontsize": 10}
-        axes.text(place + 0.5, 0.3, gives, color=color, fontweight="bold", **style)
-        axes.text(place + 0.5, 0.74, done, color=COLORS["text"], **(style | {"fontsize": 9}))
+        face, ink = ("#F4F4F4", "text") if place < len(steps) - 1 else (COLORS["int8"], "white")
+        box = {"boxstyle": "round,pad=0.7", "facecolor": face, "edgecolor": COLORS["muted"]}
+        style = {"ha": "center", "va": "center", "color": COLORS.get(ink, ink)}
+        axes.text(place + 0.5, 0.3, f"{gives:^7}", fontweight="bold", bbox=box, **style)
+        axes.text(place + 0.5, 0.85, done, ha="center", va="center", fontsize=9)
         if place:
             arrow = {"arrowstyle": "->", "color": COLORS["muted"]}
             axes.annotate("", (place + 0.11, 0.3), (place - 0.11, 0.3), arrowprops=arrow)

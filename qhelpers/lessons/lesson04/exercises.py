@@ -47,7 +47,7 @@ def broken_number(answer: float) -> Verdict:
         return hint("NumPy would make it infinite. The converter did not: look at the numbers.")
     if abs(answer) > 65520:
         return hint("That is what the float32 file holds. What became of it in the other?")
-    return hint("Print both lists. What do the values in the float16 one have in common?")
+    return hint("Look at the two lists. What do the values in the float16 one have in common?")
 
 
 choice(
@@ -63,7 +63,7 @@ choice(
         "": "Second case: real numbers, in 16 bits.",
     },
     {
-        "float32": "Third case: float32 would hold them, but it is not made for counting.",
-        "": "Third case: from some whole number on that type skips some.",
+        "float32": "Third case: from 2^24 on float32 skips every second whole number.",
+        "": "Third case: it skips whole numbers, from 2,048 on or earlier.",
     },
 )

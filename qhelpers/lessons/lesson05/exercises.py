@@ -26,9 +26,12 @@ def one_number(
         return hint("Return two things: the sum, and the number after rescaling.")
     total, number = found
     exact = int((patch.astype(np.int64) * kernel).sum())
-    if np.ndim(total) == 0 and total != exact and total == (patch * kernel).sum():
-        return hint("int16 times int8 stays int16 in NumPy and wraps: widen to int64 first.")
-    if np.ndim(total) != 0 or total != exact:
+    if np.ndim(total) != 0:
+        return hint("The sum is one number: all 144 products, added.")
+    if int(total) != exact:
+        # Either the products wrapped and were added in int64, or the sum wrapped as well.
+        if total == (patch * kernel).sum() or (int(total) - exact) % 2**16 == 0:
+            return hint("int16 times int8 stays int16 in NumPy: it wraps. What holds the sum?")
         return hint("The sum is not right: each input times its weight, all 144 products added.")
     if number == exact * multiplier and number != int(number):
         return hint("That is still a real number: an int16 is whole, so round it.")
@@ -36,10 +39,17 @@ def one_number(
         return hint("The sum is right. Multiply it with the multiplier, then round.")
     # Other tests of the same function: a full patch, which needs more than 32 bits.
     full = np.full((9, 1024), 32_767, np.int16)
-    wide, _ = answer(full, np.full((9, 1024), 127, np.int8), 1e-9)
+    wide, small = answer(full, np.full((9, 1024), 127, np.int8), 1.5e-9)
     if int(wide) != 9 * 1024 * 32_767 * 127:
-        return hint("A longer sum of large numbers overflows 32 bits in it: add in int64.")
+        return hint("A longer sum of large numbers overflows in it. How wide is yours?")
+    if int(small) != 58:  # 57.53
+        return hint("The sum is right. The number is cut off, not rounded.")
     return right(f"{exact:,} in 64 bits, and {int(number):,} as an int16.")
+
+
+def suspect_file(converter: Callable[..., Any], network: Any, sounds: NDArray[Any]) -> bytes:
+    """Return the file of 05.2: what `converter(network, sounds)` makes of too quiet sounds."""
+    return bytes(converter(network, sounds / 25).convert())
 
 
 @exercise("05.2", expects=float)
@@ -57,7 +67,7 @@ def what_it_can_hold(answer: float, *, scale: float) -> Verdict:
     for value, why in wrong.items():
         if np.isclose(answer, value, rtol=0.02):
             return hint(why)
-    return hint("The input's largest real value is its scale times the largest int16.")
+    return hint("One integer is one scale. How large do this type's integers get?")
 
 
 choice(

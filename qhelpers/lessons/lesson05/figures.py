@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,25 +12,22 @@ import numpy.typing as npt
 from qhelpers.lessons.lesson05.notes import EDGES, RATE
 from qhelpers.notebook import journey
 from qhelpers.notebook.style import COLORS, LABELS, finish, new
-
-if TYPE_CHECKING:
-    from qhelpers.tflite.litert import LiteModel
+from qhelpers.tflite.litert import LiteModel
 
 
 def fading(sounds: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Draw sounds whole, and enlarged from sample 1000 on: name -> samples [n], from -1 to 1."""
-    tail, zoom = 1000, 30
+    """Draw sounds [n], and 20 ms of them enlarged from sample 1000 on: name -> -1 to 1."""
+    tail, end, zoom = 1000, 1000 + RATE // 50, 30
     title = "From the peak to a thousandth of it: loud and quiet share one clip"
-    height = 1.5 * len(sounds) + 0.7
-    _, axes = new(len(sounds), 2, title, height=height, sharex="col", squeeze=False)
+    _, axes = new(len(sounds), 2, title, height=3.7, sharex="col", squeeze=False)
     for row, (name, samples) in zip(axes, sounds.items(), strict=True):
         color = COLORS.get(name, COLORS["muted"])
         time = 1000 * np.arange(len(samples)) / RATE
         row[0].plot(time, samples, color=color, linewidth=0.7)
-        row[1].plot(time[tail:], samples[tail:], color=color, linewidth=0.7)
+        row[1].plot(time[tail:end], samples[tail:end], color=color, linewidth=0.7)
         row[0].set(ylabel=LABELS.get(name, name), ylim=(-1.05, 1.05))
         row[1].set(ylim=(-1 / zoom, 1 / zoom))
-    axes[0, 1].set_title(f"the quiet end, {zoom} times larger")
+    axes[0, 1].set_title(f"20 ms of the quiet end, {zoom} times larger")
     for axis in axes[-1]:
         axis.set_xlabel("time [ms]")
     finish()
@@ -61,17 +58,19 @@ def quiet_end(sounds: Mapping[str, npt.NDArray[Any]], first: int) -> None:
 def by_loudness(ratios: Mapping[str, Sequence[float]]) -> None:
     """Draw signal over error: recipe, or "input" -> decibels for each band of `notes.EDGES`."""
     _, axis = new(title="int8 loses the quiet end, 16x8 follows float32 to the last", height=3.6)
-    places = np.arange(len(EDGES) - 1)
+    places = range(len(EDGES) - 1)
     styles = {"float32": "-", "float16": "--", "int16x8": ":", "input": "-."}
     for name, values in ratios.items():
         color = COLORS.get(name, COLORS["muted"])
-        width = {"float32": 1.5, "float16": 2.5, "int16x8": 4}.get(name, 1.8)
+        width = {"float32": 9, "float16": 2.5, "int16x8": 4}.get(name, 1.8)
         label = {"input": "before cleaning"}.get(name, LABELS.get(name, name))
-        axis.plot(places, values, styles.get(name, "o-"), color=color, linewidth=width, label=label)
+        style: dict[str, Any] = {"color": color, "linewidth": width, "label": label}
+        # Three lines lie on each other: the first is wide and pale.
+        axis.plot(places, values, styles.get(name, "o-"), alpha=0.25 if width == 9 else 1, **style)
     names = [f"{low:g} to {high:g}" for high, low in itertools.pairwise(EDGES)]
     axis.set_xticks(places, names)
-    axis.set(xlabel="loudness of the passage, as a share of the clip's peak")
-    axis.set(ylabel="signal over error [dB]")
+    axis.set_xlabel("loudness of the passage, as a share of the clip's peak")
+    axis.set_ylabel("signal over error [dB]")
     axis.legend(loc="lower left")
     finish()
 
@@ -85,10 +84,12 @@ def path(one: Mapping[str, Any], total: int, number: int, lite: LiteModel) -> No
         lite.tensors[last.inputs[1]].scales[0] * some.astype(np.float32),
         [str(weight) for weight in some],
         products=f"{total:,}",
-        rescaled=f"x {one['multiplier']:.3g}\n= {number:,}",
-        result=f"{number * lite.tensors[last.outputs[0]].scales[0]:.3f}",
-        types={"stored": "int8", "sum": "int64", "rescaled": "int16", "result": "float32"},
-        active=("sum", "rescaled"),
+        rescaled=f"x {one['multiplier']:.3g}",
+        result=f"{number:,}\n(is {number * lite.tensors[last.outputs[0]].scales[0]:.3f})",
+        types={"stored": "int8", "sum": "int64", "rescaled": "rounded", "result": "int16"},
+        active=("sum", "result"),
+        of=len(kernel),
+        captions={"rescaled": "scaled", "result": "sample"},
         title="16x8: weights as in int8, wider sums, finer numbers",
         color=COLORS["int16x8"],
     )

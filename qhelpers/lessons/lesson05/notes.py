@@ -14,11 +14,11 @@ import numpy.typing as npt
 from qhelpers import keras_cnn, paths
 from qhelpers.arithmetic import affine, ranges
 from qhelpers.progress import progress
+from qhelpers.tflite import conversion
+from qhelpers.tflite.litert import LiteModel
 
 if TYPE_CHECKING:
     import keras
-
-    from qhelpers.tflite.litert import LiteModel
 
 Floats = npt.NDArray[np.float32]
 
@@ -76,15 +76,9 @@ def _moving_rms(sounds: npt.NDArray[np.float64], width: int = 65) -> npt.NDArray
 
 
 def by_loudness(clips: Clips, cleaned: Floats) -> list[float]:
-    """Return the ratio of signal to error, in decibels, for each band of `EDGES`.
+    """Return signal over error, in decibels, for each band of `EDGES`.
 
-    Args:
-        clips: the sounds.
-        cleaned: [n, 2048, 1], what a network made of them.
-
-    Returns:
-        Per band 10 log10 of the clean signal's energy over the error's, each sample divided by
-        its local level first: a loud passage of a band counts no more than a quiet one.
+    Each sample is divided by its local level first: loud ones count no more than quiet ones.
     """
     error = ((cleaned.astype(np.float64) - clips.clean) / clips.level) ** 2
     signal = (clips.clean.astype(np.float64) / clips.level) ** 2
@@ -95,11 +89,7 @@ def by_loudness(clips: Clips, cleaned: Floats) -> list[float]:
 
 
 def trained(network: keras.Model) -> None:
-    """Train a network, [n, 2048, 1] in and out, in place, or take its weights from the cache.
-
-    The loss is the absolute error over the local level, so that quiet passages count as much as
-    loud ones.
-    """
+    """Train a network in place, for quiet passages as much as for loud ones, or once for all."""
     made_by = f"{paths.versions('tensorflow', 'keras', 'numpy')} {_RECIPE} {network.to_json()}"
     key = hashlib.sha256(made_by.encode()).hexdigest()[:12]
     keras_cnn.learn_once(network, f"notes-{key}", lambda: _train(network))
@@ -147,43 +137,51 @@ def _activations(
     return found
 
 
-RIVALS = ("twice the data", "percentile", "least MSE", "per channel", "mu-law input")
-"""The ways of `rivals` to choose ranges, but for the first, which is the converter's."""
+WAYS = ("percentile 99", "least MSE", "mu-law input", "8 bits in one place")
+"""The ways of `eight_bits`, but for the first, which is the converter's."""
 
 
-def rivals(
-    network: keras.Model, training: Floats, more: Floats, noisy: Floats
-) -> dict[str, Floats]:
-    """Clean sounds with int8 weights and 256 integers for each activation, in several ways.
-
-    Args:
-        network: the network.
-        training: [n, 2048, 1], to calibrate on.
-        more: the same, more of them.
-        noisy: [m, 2048, 1], what to clean.
-
-    Returns:
-        Name of the way -> cleaned sounds [m, 2048, 1]: minimum and maximum, then `RIVALS`.
-    """
+def eight_bits(network: keras.Model, training: Floats, noisy: Floats) -> dict[str, Floats]:
+    """Clean sounds with int8 weights, activations by minimum and maximum, then in `WAYS`."""
     kernels: list[Floats] = []
     for kernel in network.get_weights():
         scale = np.abs(kernel).max((0, 1)) / 127
         kernels.append(np.asarray(np.rint(kernel / scale) * scale, np.float32))
-    seen = _activations(kernels, training)
-    plain = [ranges.by_minmax(values) for values in seen]
+    low, high, some = np.zeros(4), np.zeros(4), [[] for _ in range(4)]  # type: ignore[var-annotated]
+    for part in np.array_split(training, 4):  # in parts: less memory
+        for i, values in enumerate(_activations(kernels, part)):
+            low[i], high[i] = min(low[i], values.min()), max(high[i], values.max())
+            some[i].append(values.ravel()[::41])
+    ends = [*zip(low.tolist(), high.tolist(), strict=True)]
+    plain, wide = ([affine.choose(*end, bits) for end in ends] for bits in (8, 16))
+    sample = [np.concatenate(parts) for parts in some]
     chosen: list[Sequence[affine.QuantParams | None]] = [
         plain,
-        [ranges.by_minmax(values) for values in _activations(kernels, more)],
-        [ranges.by_percentile(values) for values in seen],
-        [ranges.by_mse(values.ravel()[::41]) for values in seen],
-        [ranges.by_minmax(values, axis=2) for values in seen],
+        [ranges.by_percentile(values, percent=99) for values in sample],
+        [ranges.by_mse(values) for values in sample],
         [None, *plain[1:]],
+        [wide[0], plain[1], *wide[2:]],
     ]
-    sounds = [noisy] * 5 + [_mu_law(noisy)]
-    return {
-        name: _activations(kernels, sound, params)[-1]
-        for name, sound, params in zip(("as it is", *RIVALS), sounds, chosen, strict=True)
-    }
+    sounds = [noisy, noisy, noisy, _mu_law(noisy), noisy]
+    made = {}
+    for name, sound, params in zip(("int8, layer by layer", *WAYS), sounds, chosen, strict=True):
+        parts = [_activations(kernels, part, params)[-1] for part in np.array_split(sound, 4)]
+        made[name] = np.concatenate(parts)
+    return made
+
+
+def in_frames(network: keras.Model, sounds: Floats, length: int = 64) -> Floats:
+    """Clean sounds [n, 2048, 1] in short frames, by a dynamic-range file for such frames."""
+    import keras
+
+    reach = 12  # how far the three layers look to each side
+    wide = length + 2 * reach
+    padded = np.pad(sounds[..., 0], ((0, 0), (reach, reach)))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, wide, axis=1)[:, ::length]
+    short = keras.Sequential([keras.Input((wide, 1)), *network.layers])
+    lite = LiteModel(convert(short, "dynamic_range", sounds))
+    cleaned = lite.predict(np.ascontiguousarray(frames).reshape(-1, wide, 1))
+    return np.asarray(cleaned[:, reach:-reach].reshape(sounds.shape), np.float32)
 
 
 def _mu_law(sounds: Floats, mu: int = 255) -> Floats:
@@ -195,28 +193,13 @@ def _mu_law(sounds: Floats, mu: int = 255) -> Floats:
 
 def convert(network: keras.Model, recipe: str, sounds: Floats) -> bytes:
     """Convert the network by one of the five recipes, calibrated on sounds from -1 to 1."""
-    from qhelpers.tflite import conversion
-
     return conversion.convert(network, recipe, sounds, (-1, 1))
-
-
-def with_litert_quantizer(content: bytes, typical: npt.NDArray[np.float32]) -> bytes:
-    """Quantize a float32 file of the CNN to 16x8, calibrated on images [n, 28, 28]."""
-    from litert_quantizer import quantizer, recipe
-
-    from qhelpers.tflite import silence
-
-    with silence.quiet():
-        tool = quantizer.Quantizer(content, recipe.static_wi8_ai16())
-        batches = {"serving_default": [{"image": image[None]} for image in typical]}
-        return bytes(tool.quantize(tool.calibrate(batches)).quantized_model)
 
 
 def tone(pitch: float, strength: float) -> Floats:
     """Return a steady note [1, 2048, 1] of that many hertz."""
     time = np.arange(SAMPLES) / RATE
-    wave = strength * np.sin(2 * np.pi * pitch * time)
-    return np.asarray(wave, np.float32)[None, :, None]
+    return np.asarray(strength * np.sin(2 * np.pi * pitch * time), np.float32)[None, :, None]
 
 
 def summed(patch: Floats, kernel: Floats, multiplier: float) -> tuple[int, int]:
@@ -227,22 +210,14 @@ def summed(patch: Floats, kernel: Floats, multiplier: float) -> tuple[int, int]:
 
 def table(rows: Mapping[str, Sequence[float]]) -> str:
     """Return ratios by loudness as a text table: name -> decibels per band of `EDGES`."""
-    head = f"{'loudness down to':20}" + "".join(f"{edge:8g}" for edge in EDGES[1:])
-    lines = [f"{name:20}" + "".join(f"{x:8.1f}" for x in row) for name, row in rows.items()]
-    return "\n".join([head, *lines])
+    head = f"{'dB, loudness down to':20}" + "".join(f"{edge:8g}" for edge in EDGES[1:])
+    for name, row in rows.items():  # adding 0.0 makes 0.0 of -0.0
+        head += f"\n{name:20}" + "".join(f"{round(x, 1) + 0.0:8.1f}" for x in row)
+    return head
 
 
 def one_number(lite: LiteModel, clips: Clips, clip: int) -> dict[str, Any]:
-    """Return what makes one int16 number of the last layer, at a clip's loudest sample.
-
-    Args:
-        lite: a 16x8 file of the network, opened with `keep_tensors`.
-        clips: the sounds.
-        clip: which one.
-
-    Returns:
-        "patch" [9, 16] int16, "kernel" [9, 16] int8, "multiplier", and "expected", the file's own.
-    """
+    """Return what makes one int16 number of a file's last layer, at a clip's loudest sample."""
     lite.predict(clips.noisy[clip : clip + 1])
     last = [step for step in lite.operations if step.name == "CONV_2D"][-1]
     source, weights = (lite.tensors[i] for i in last.inputs[:2])

@@ -1,0 +1,13 @@
+"""The case of exercise 01.2: images with something wrong with them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qhelpers.data import Digits
+
+
+def mystery(digits: Digits) -> NDArray[np.float32]:
+    """Return the test images of exercise 01.2, with what is wrong with them: [n, 28, 28]."""
+    return digits.test_images.astype(np.float32)
