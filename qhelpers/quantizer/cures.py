@@ -11,6 +11,7 @@ import numpy as np
 
 from qhelpers import paths
 from qhelpers.evaluation import layer_errors
+from qhelpers.evaluation.layer_errors import TensorError
 from qhelpers.progress import progress
 from qhelpers.quantizer import recipes
 from qhelpers.quantizer.recipes import Made, Ranges
@@ -101,7 +102,7 @@ def cure(
         if min(cured.score.loss, start.loss if start else np.inf) <= tolerance:
             return made, lines
         worst = _worst_layers(float32, base.content, calibration)
-        kept, names = 1, [error.name for error in worst]
+        kept, names, name = 1, [error.name for error in worst], ""
         while worst:
             name = f"{min(kept, len(worst))} of {len(worst)} weighted layers in float32"
             tensors = [error.tensor for error in worst[:kept]]
@@ -119,15 +120,13 @@ def cure(
     return made, lines
 
 
-def _worst_layers(
-    float32: bytes, other: bytes, calibration: Data
-) -> list[layer_errors.TensorError]:
+def _worst_layers(float32: bytes, other: bytes, calibration: Data) -> list[TensorError]:
     """Return the layers with weights, those with most noise of their own first."""
     errors = [e for e in compared(float32, other, calibration) if e.weights_db is not None]
     return sorted(errors, key=lambda e: e.alone.get("own", np.inf))
 
 
-def compared(float32: bytes, other: bytes, samples: Data) -> list[layer_errors.TensorError]:
+def compared(float32: bytes, other: bytes, samples: Data) -> list[TensorError]:
     """Compare two files layer by layer on a few samples, each layer alone as well."""
     few = {name: values[:_PROBES] for name, values in samples.items()}
     return layer_errors.tensor_errors(float32, other, few, alone=True, engine="optimized")
@@ -142,15 +141,11 @@ def _choices(float32: bytes, calibration: Data) -> dict[str, Ranges]:
     seen = {name: np.concatenate(some) for name, some in parts.items()}
     return {
         "smallest to largest": recipes.extremes(float32, calibration),
-        "99.99 % of the values": {name: _percentile(values) for name, values in seen.items()},
+        "99.98 % of the values": {
+            n: tuple(np.percentile(v, (0.01, 99.99))) for n, v in seen.items()
+        },
         "least squared error": {name: _least_error(values) for name, values in seen.items()},
     }
-
-
-def _percentile(values: Array) -> tuple[float, float]:
-    """Return the range of all but one value in ten thousand at either end."""
-    low, high = np.percentile(values, (0.01, 99.99))
-    return float(low), float(high)
 
 
 def _least_error(values: Array) -> tuple[float, float]:

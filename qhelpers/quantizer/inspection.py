@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.util
 import io
 import re
 import subprocess
@@ -55,9 +54,8 @@ def microcontrollers(content: bytes) -> Support:
     if ended.returncode < 0:
         return Support(False, "its interpreter crashes on this file")
     if ended.returncode:
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
-        why = [line for line in lines if not line.startswith(("Traceback", "File"))]
-        return Support(False, f"refused: {''.join(why[:1])[:160]}")
+        why = re.search(r"^\s*(?!Traceback|File)\S.*", said, re.MULTILINE)
+        return Support(False, f"refused: {why[0].strip()[:160] if why else 'without a word'}")
     total = re.search(r"Arena allocation total (\d+) bytes", said)
     arena = int(total[1]) if total else None
     size = f"{arena:,} bytes of arena" if arena else "taken"
@@ -92,11 +90,9 @@ def xnnpack(content: bytes) -> str:
 
 def gpu(content: bytes) -> str:
     """Ask TensorFlow's analyzer whether LiteRT's GPU delegate takes the operations."""
-    if importlib.util.find_spec("tensorflow") is None:
-        return "not asked: TensorFlow's analyzer is not installed"
-    tf = paths.require("tensorflow", extra="tensorflow")
     printed = io.StringIO()
     try:
+        tf = paths.require("tensorflow", extra="tensorflow")
         with silence.quiet(), contextlib.redirect_stdout(printed):
             tf.lite.experimental.Analyzer.analyze(model_content=content, gpu_compatibility=True)
     except Exception as error:

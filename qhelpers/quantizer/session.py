@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -144,12 +143,9 @@ def _warnings(
 def write_folder(out: Path, contents: Mapping[str, bytes]) -> None:
     """Write files, by name, into a new folder that appears when all of them are whole."""
     parent = paths.writable(out.absolute().parent)
-    building = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=parent))
-    try:
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=parent) as building:
+        whole = Path(building) / out.name
+        whole.mkdir()
         for name, content in contents.items():
-            (building / name).write_bytes(content)
-        building.chmod(0o755)  # mkdtemp's is for the owner only
-        building.rename(out)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
+            (whole / name).write_bytes(content)
+        whole.rename(out)

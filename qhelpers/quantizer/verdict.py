@@ -108,12 +108,8 @@ def choose(rows: Sequence[Row], target: str, tolerance: float, metric: str, n: i
     good = [row for row in can if row.score.loss <= tolerance]
     where = TARGETS[target]
     if not can:
-        micro = target == "microcontroller"
-        said = [
-            f"{row.model}: {row.microcontroller.said if micro else row.facts['Integers']}"
-            for row in rows
-            if row.model.startswith("int8")
-        ]
+        about = "Microcontroller" if target == "microcontroller" else "Integers"
+        said = [f"{r.model}: {r.facts[about]}" for r in rows if r.model.startswith("int8")]
         return Verdict(None, [f"None of these files runs on {where}.", *said])
     if not good:
         best = min(can, key=lambda row: row.score.loss)
@@ -126,12 +122,11 @@ def choose(rows: Sequence[Row], target: str, tolerance: float, metric: str, n: i
         return (row.bytes * time if target == "desktop" else row.bytes), time
 
     best = min(good, key=cost)
+    ship = f"Ship {best.model}.tflite to {where}:"
     if best.model == "float32":
-        why = f"Ship float32.tflite to {where}: no smaller file runs there as well and as fast."
-        return Verdict("float32", [why])
+        return Verdict("float32", [f"{ship} no smaller file runs there as well and as fast."])
     said = [
-        f"Ship {best.model}.tflite to {where}: {best.bytes:,} bytes, {best.smaller:.2f} times "
-        "smaller than float32.",
+        f"{ship} {best.bytes:,} bytes, {best.smaller:.2f} times smaller than float32.",
         _evidence(best.score, rows[0].score, metric, n),
         _risk(best.score, tolerance, n),
     ]
@@ -169,11 +164,8 @@ def _risk(score: Score, tolerance: float, n: int) -> str:
     if room > 0:
         enough = math.ceil(n * ((score.most - score.loss) / room) ** 2 / 100) * 100
         advice = f"; about {enough:,} would tell"
-    few = "so few samples" if n < 1000 else f"{n:,} samples"
-    return (
-        f"With {few} a loss of up to {score.most:.2%} cannot be excluded, and {tolerance:.1%} is "
-        f"accepted{advice}."
-    )
+    most = f"With {n:,} samples a loss of up to {score.most:.2%} cannot be excluded"
+    return f"{most}, and {tolerance:.1%} is accepted{advice}."
 
 
 def _advice(rows: Sequence[Row]) -> str:
