@@ -146,7 +146,9 @@ def _fits(row: Row, target: str) -> bool:
 
 def _evidence(score: Score, float32: Score, metric: str, n: int) -> str:
     """Say how good a file is, and whether the difference to float32 can be told from chance."""
-    said = f"Its {metric} on {n:,} samples is {score.value:.2%}, float32's {float32.value:.2%}"
+    said = (
+        f"Its {metric} on {n:,} unseen samples is {score.value:.2%}, float32's {float32.value:.2%}"
+    )
     if score.p_value is None:
         return said + "."
     if score.p_value >= 0.05:
