@@ -12,7 +12,7 @@ import pytest
 import zoo
 
 from qhelpers.cli.main import main
-from qhelpers.quantizer import models, samples
+from qhelpers.quantizer import models, recipes, samples
 from qhelpers.tflite import conversion
 
 OPTIONS = {
@@ -26,7 +26,7 @@ FAILS: dict[str, dict[str, str]] = {
 """Network -> recipe that fails -> words in its reason. The other recipes of the course work."""
 
 BY_THE_OTHER_TOOL = {
-    "transformer": {"int8": "cannot hold the operation NEG", "int16x8": "no 16-bit NEG"},
+    "transformer": {"int8": "cannot express NEG", "int16x8": "no 16-bit NEG"},
     "embedding": {"int16x8": "cannot calibrate inputs of whole numbers"},
     "uint8_input": {"int16x8": "no 16-bit CAST"},
 }
@@ -93,6 +93,28 @@ def test_the_keras_formats_and_a_saved_model_give_the_same(tmp_path: Path) -> No
     expected = np.asarray(model(list(zoo.data(model).values())))
     for outputs in found:
         np.testing.assert_allclose(outputs["output_0"], expected, atol=1e-5)
+
+
+def test_an_open_size_is_fixed_in_a_saved_model_and_in_a_tflite_file(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    model = zoo.dynamic_size()
+    model.export(tmp_path / "saved", format="tf_saved_model", verbose=False)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"))
+    (tmp_path / "model.tflite").write_bytes(converter.convert())
+    pictures = zoo.data(model)["picture"]
+    for name in ("saved", "model.tflite"):
+        with pytest.raises(ValueError, match="has an open size"):
+            models.load(tmp_path / name, tmp_path, {})
+        made = models.load(tmp_path / name, tmp_path, {"": (12, 12, 1)})
+        (port, info), *_ = made.file.ins.items()
+        assert info.shape == (1, 12, 12, 1)
+        outputs = made.file.run({port: pictures})
+        expected = np.asarray(model(pictures))
+        np.testing.assert_allclose(next(iter(outputs.values())), expected, atol=1e-5)
+        assert len(recipes.extremes(made.file.content, {port: pictures})) > 3
+        int8 = recipes.make(made, ("int8",), {port: pictures})[0]
+        assert int8.content is not None
 
 
 def test_a_tflite_file_is_quantized_and_a_quantized_one_is_not(

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from qhelpers import paths
-from qhelpers.quantizer.models import described
+from qhelpers.quantizer.models import about, described
 from qhelpers.tflite import litert, microcontroller, silence
 from qhelpers.tflite.file import MOVES, TfliteFile
 from qhelpers.tflite.litert import LiteModel
@@ -217,10 +217,8 @@ def describe(path: Path) -> str:
     """Return what is in a .tflite file, as text; an error says that it is none."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}.")
-    try:
+    with about(path):
         found = facts(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
     lines = [f"{path.name}: {path.stat().st_size:,} bytes"]
     for label, said in found.items():
         lines += [f"{label:17}{line}" for line in said.splitlines()]

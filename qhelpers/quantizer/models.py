@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 
 from qhelpers import paths
 from qhelpers.tflite import conversion, litert, silence
-from qhelpers.tflite.file import Array, TensorInfo, written
+from qhelpers.tflite.file import Array, TensorInfo, TfliteFile, written
 from qhelpers.tflite.litert import LiteModel
 
 _RUNS_CODE = re.compile(
@@ -99,21 +99,34 @@ def load(path: Path, work: Path, shapes: Shapes, custom: Sequence[str] = ()) -> 
 
 def _opened(path: Path, content: bytes, saved: Path | None, shapes: Shapes) -> Model:
     """Return the model of a float32 .tflite file; its open sizes are fixed in the file."""
+    with about(path):
+        file = TfliteFile(content)
+        inputs = {info.plain_name: (info.kind, _size(file, info)) for info in file.inputs}
+        fixed = _fixed(inputs, shapes)
+        if not any(None in size for _, size in inputs.values()):
+            return Model(litert.opened(content), saved)
+        note = "Open sizes were fixed in the .tflite file: LiteRT Quantizer makes every recipe."
+        return Model(litert.opened(_resized(file, fixed)), notes=(note,))
+
+
+@contextlib.contextmanager
+def about(path: Path) -> Iterator[None]:
+    """Name the file that an error inside the block is about."""
     try:
-        file = litert.opened(content)
+        yield
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    sizes = {n: [s if s > 0 else None for s in size[1:]] for n, size in file.sizes.items()}
-    fixed = _fixed(path, {n: (info.kind, sizes[n]) for n, info in file.ins.items()}, shapes)
-    if not any(None in size for size in sizes.values()):
-        return Model(file, saved)
-    content = _resized(file, fixed)
-    note = "Open sizes were fixed in the .tflite file: LiteRT Quantizer makes every recipe."
-    return Model(litert.opened(content), None, notes=(note,))
+
+
+def _size(file: TfliteFile, info: TensorInfo) -> list[int | None]:
+    """Return a tensor's shape without the batch; None for an open size."""
+    signature = file.schema.subgraphs[0].tensors[info.index].shapeSignature
+    size = info.shape if signature is None else signature
+    return [int(side) if side >= 0 else None for side in size[1:]]
 
 
 def _fixed(
-    path: Path, inputs: Mapping[str, tuple[str, Sequence[int | None]]], shapes: Shapes
+    inputs: Mapping[str, tuple[str, Sequence[int | None]]], shapes: Shapes
 ) -> dict[str, tuple[int, ...]]:
     """Return each input's shape without the batch; `inputs` has types, and None for open sizes."""
     if set(shapes) - set(inputs) - {""} or ("" in shapes and len(inputs) > 1):
@@ -123,7 +136,7 @@ def _fixed(
     for name, (kind, size) in inputs.items():
         if kind == "string":
             raise ValueError(
-                f"{path}: the input {name!r} takes strings. Cut the text layer off, and feed the "
+                f"the input {name!r} takes strings. Cut the text layer off, and feed the "
                 "numbers that it makes."
             )
         given = shapes.get(name, shapes.get("", size))
@@ -133,25 +146,27 @@ def _fixed(
             raise ValueError(f"--shape {list(given)} does not fit {name!r}: {list(size)}.")
         if None in given:
             raise ValueError(
-                f"{path}: the input {name!r} has an open size, {list(size)}. Fix it: --shape "
+                f"the input {name!r} has an open size, {list(size)}. Fix it: --shape "
                 f"{','.join(str(side or 64) for side in size)}, as your device will see it."
             )
         found[name] = tuple(side for side in given if side)
     return found
 
 
-def _resized(file: LiteModel, shapes: Mapping[str, tuple[int, ...]]) -> bytes:
+def _resized(file: TfliteFile, shapes: Mapping[str, tuple[int, ...]]) -> bytes:
     """Return a file with fixed sizes, and the shapes that follow from them in all its tensors."""
-    few = {n: np.zeros((1, *shapes[n]), info.dtype) for n, info in file.ins.items()}
-    kept = LiteModel(file.content, "optimized", keep_tensors=True)
-    kept.invoke(few)
     schema = copy.deepcopy(file.schema)
-    made = {i for step in file.operations for i in step.outputs} | {i.index for i in file.inputs}
-    for index in made:
-        tensor = schema.subgraphs[0].tensors[index]
-        shape = list(kept.value(index).shape)
-        batched = tensor.shapeSignature is not None and tensor.shapeSignature[0] < 0
-        tensor.shape, tensor.shapeSignature = shape, [-1, *shape[1:]] if batched else shape
+    tensors = schema.subgraphs[0].tensors
+    for info in file.inputs:
+        tensors[info.index].shape = [1, *shapes[info.plain_name]]
+        tensors[info.index].shapeSignature = [-1, *shapes[info.plain_name]]
+    kept = LiteModel(written(schema), "optimized", keep_tensors=True)
+    kept.invoke({name: np.zeros(info.shape, info.dtype) for name, info in kept.ins.items()})
+    for index in {i for step in file.operations for i in step.outputs}:
+        signature, shape = tensors[index].shapeSignature, list(kept.value(index).shape)
+        batched = signature is not None and len(shape) > 0 and signature[0] < 0
+        tensors[index].shape = shape
+        tensors[index].shapeSignature = [-1, *shape[1:]] if batched else shape
     return written(schema)
 
 
@@ -230,7 +245,8 @@ def _from_keras(path: Path, work: Path, shapes: Shapes, custom: Sequence[str]) -
     with silence.quiet():
         model = _loaded(keras, path, objects)
         sizes = {t.name: (str(t.dtype), list(t.shape[1:])) for t in model.inputs}
-        fixed = _fixed(path, sizes, shapes)
+        with about(path):
+            fixed = _fixed(sizes, shapes)
         config = json.dumps(keras.saving.serialize_keras_object(model))
         half, loops = '"mixed_' in config, '"unroll": false' in config
         notes = ["Mixed precision was undone: the converter needs float32."] * half

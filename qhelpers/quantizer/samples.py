@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qhelpers.quantizer.models import Model, described
+from qhelpers.quantizer.models import Model, about, described
 from qhelpers.tflite.file import Array, TensorInfo
 
 CALIBRATION = 300
@@ -131,10 +131,8 @@ def _inputs(path: Path, model: Model, limits: Pair | None) -> Data:
     counts = {name: len(found[name]) for name in ports}
     if len({*counts.values()}) > 1:
         raise ValueError(f"{path} holds different numbers of samples: {counts}.")
-    try:
+    with about(path):
         return {n: _fitting(found[n], n, info, model, limits) for n, info in ports.items()}
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
 
 
 def _fitting(

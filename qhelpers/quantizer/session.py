@@ -48,11 +48,9 @@ def quantize(options: argparse.Namespace) -> Findings:
             image_size=options.image_size,
             scale=options.scale,
         )
-        try:
+        with models.about(options.labels or options.calibration):
             reference = model.file.run(data.evaluation)
             judged = tasks.build(model, data, reference)
-        except ValueError as error:
-            raise ValueError(f"{options.labels or options.calibration}: {error}") from error
 
         @functools.cache
         def judge(content: bytes) -> Score:

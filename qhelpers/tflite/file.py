@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,11 @@ class TensorInfo:
     zero_points: Array
     axis: int | None
     kind: str
+
+    @property
+    def plain_name(self) -> str:
+        """The name without what the converter puts around those of inputs and outputs."""
+        return re.sub(r"^serving_default_|:\d+$", "", self.name)
 
     def to_raw(self, values: Array) -> Array:
         """Return real values in the tensor's type: rounded half to even and clipped."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,6 @@ class LiteModel(TfliteFile):
     Attributes:
         engine, threads, keep_tensors: as given.
         ins, outs: inputs and outputs by the names that the file's signature gives them.
-        sizes: by input its shape, with -1 where a size is open.
     """
 
     def __init__(
@@ -57,9 +55,8 @@ class LiteModel(TfliteFile):
         self.engine, self.threads, self.keep_tensors = engine, threads, keep_tensors
         self._interpreter = self._open()
         self.ins, self.outs = self._named(self.inputs), self._named(self.outputs)
-        details = {d["index"]: d["shape_signature"] for d in self._interpreter.get_input_details()}
-        self.sizes = {n: tuple(map(int, details[i.index])) or i.shape for n, i in self.ins.items()}
-        self._fixed = max((size[0] if size else 1 for size in self.sizes.values()), default=1)
+        sizes = [d["shape_signature"] for d in self._interpreter.get_input_details()]
+        self._fixed = max((int(size[0]) if len(size) else 1 for size in sizes), default=1)
 
     def _open(self) -> Any:
         """Return a fresh interpreter, ready for a batch of one."""
@@ -80,7 +77,7 @@ class LiteModel(TfliteFile):
 
     def _named(self, ports: list[TensorInfo]) -> dict[str, TensorInfo]:
         """Return inputs or outputs by the signature's names, else by those of their tensors."""
-        names = {info.index: re.sub(r"^serving_default_|:\d+$", "", info.name) for info in ports}
+        names = {info.index: info.plain_name for info in ports}
         for key in list(self._interpreter.get_signature_list())[:1]:
             runner = self._interpreter.get_signature_runner(key)
             found = {**runner.get_input_details(), **runner.get_output_details()}
