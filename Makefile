@@ -58,7 +58,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 quick: lint
-	$(BIN)/python -m pytest -q $(PARALLEL) loadgroup -m "not framework" tests
+	$(BIN)/python -m pytest -q $(PARALLEL) loadgroup -m "not framework and not slow" tests
 
 test: lint
 	# Two runs: TensorFlow and PyTorch stay out of each other's way.

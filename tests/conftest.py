@@ -24,7 +24,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 FRAMEWORKS = re.compile(
     r"^\s*(?:from|import) .*\b(?:keras|keras_cnn|tensorflow|torch|tflite|pytorch|ai_edge_litert"
-    r"|comparison|run_notebooks|one_layer|nbclient)\b",
+    r"|quantizer|zoo|run_notebooks|one_layer|nbclient)\b",
     re.MULTILINE,
 )
 

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0 where all is well, 1 where a check, a notebook or a file failed,
         130 where it was interrupted.
     """
-    from qhelpers.cli import quantize
+    from qhelpers.cli import inspect, quantize
 
     parser = argparse.ArgumentParser(prog="python -m qhelpers", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     address = commands.add_parser("address", help="point badges and links at your fork")
     address.add_argument("repository", metavar="OWNER/NAME")
     quantize.add_arguments(commands.add_parser("quantize", help=quantize.HELP))
+    inspect.add_arguments(commands.add_parser("inspect", help=inspect.HELP))
     words = list(sys.argv[1:] if arguments is None else arguments)
     # argparse takes -inf and -1e3 for options, but not with a space in front.
     words = [f" {w}" if re.fullmatch(r"-(inf|[\d.]+e[-+]?\d+)", w) else w for w in words]
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _done(chosen: argparse.Namespace) -> bool:
     """Run the chosen command; say whether all is well."""
-    from qhelpers.cli import address, doctor, quantize, refresh, run_notebooks
+    from qhelpers.cli import address, doctor, inspect, quantize, refresh, run_notebooks
 
     if chosen.command == "doctor":
         return doctor.report()
@@ -59,6 +60,8 @@ def _done(chosen: argparse.Namespace) -> bool:
         return refresh.refresh(chosen.numbers)
     if chosen.command == "address":
         print(address.change(chosen.repository))
+    elif chosen.command == "inspect":
+        inspect.run(chosen)
     else:
         quantize.run(chosen)
     return True

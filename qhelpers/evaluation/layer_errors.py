@@ -1,22 +1,23 @@
-"""Two .tflite files of one model, tensor by tensor: where the noise of quantization comes in."""
+"""Two .tflite files of one model, layer by layer: where the noise of quantization comes in."""
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import difflib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from qhelpers.evaluation import metrics
-from qhelpers.tflite.file import Array, Operation, TfliteFile
+from qhelpers.progress import progress
+from qhelpers.tflite.file import MOVES, Array, Operation, TensorInfo, TfliteFile, written
 from qhelpers.tflite.litert import LiteModel
 
-COLUMNS = ("layer", "SQNR in dB", "noise", "added here", "weights in dB", "made by")
-"""Of the table of errors; a line is what `cells` returns."""
-
-_MOVES = ("QUANTIZE", "DEQUANTIZE")
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
 
 
@@ -32,6 +33,13 @@ class TensorError:
             the same share for the noisiest tensor that the operation reads. Below 0 where errors
             average out.
         weights_db: SQNR of the operation's weights alone; None if it has none.
+        tensor: its name in the float32 file.
+        alone: SQNR of the operation run alone on the float network's inputs: "own" as it is in the
+            quantized file, "weights" with only the weights rounded, "inputs" with only the inputs
+            rounded. What was not or cannot be measured is not there.
+        saturated: share of the values that lie outside the range of the quantized tensor.
+        offset: share of the error's energy that is the same for all samples.
+        shift: the mean error by channel, of the operation alone where that could be measured.
     """
 
     name: str
@@ -39,41 +47,60 @@ class TensorError:
     sqnr_db: float
     added: float
     weights_db: float | None
+    tensor: str = ""
+    alone: Mapping[str, float] = field(default_factory=dict)
+    saturated: float = 0.0
+    offset: float = 0.0
+    shift: Array = field(default_factory=lambda: np.zeros(0))
 
     @property
     def noise(self) -> float:
         """The energy of the error over that of the signal, as a share of 1."""
-        return _noise(self.sqnr_db)
+        return share(self.sqnr_db)
 
 
-def tensor_errors(float32: bytes, other: bytes, inputs: Array) -> list[TensorError]:
+def tensor_errors(
+    float32: bytes,
+    other: bytes,
+    inputs: Array | Mapping[str, Array],
+    alone: bool = False,
+    engine: str = "reference",
+) -> list[TensorError]:
     """Compare every activation and weight of two files of one model, in running order.
 
-    Both run on LiteRT's reference kernels, which keep all activations of the inputs, float32
-    [n, *input shape], in memory. The converter renames tensors and puts QUANTIZE and DEQUANTIZE
-    between them, so operations are matched, by their kind and the shape of their results, in the
-    order in which they run.
+    The converter renames tensors and puts QUANTIZE and DEQUANTIZE between them, so operations are
+    matched, by their kind and the shape of their results, in the order in which they run.
+
+    Args:
+        float32: content of the float32 file.
+        other: content of the quantized file.
+        inputs: real values [n, *input shape], or by the inputs' names; all activations of at least
+            one batch are kept in memory at once.
+        alone: run each operation on its own as well.
+        engine: "reference", or "optimized", which is fast and has more operations.
     """
-    left, right = (LiteModel(c, engine="reference", keep_tensors=True) for c in (float32, other))
-    left.predict(inputs)
-    right.predict(inputs)
-    seen = {left.inputs[0].index: metrics.sqnr_db(inputs, _restored(right, right.inputs[0].index))}
-    at_input = seen[left.inputs[0].index]
-    errors = [TensorError("input", "", at_input, _noise(at_input), None)]
+    left, right = (LiteModel(c, engine, keep_tensors=True) for c in (float32, other))
+    if not isinstance(inputs, Mapping):
+        inputs = {next(iter(left.ins)): inputs}
+    values = [inputs[name] for name in left.ins]
+    raw = [
+        {name: info.to_raw(some) for (name, info), some in zip(f.ins.items(), values, strict=True)}
+        for f in (left, right)
+    ]
+    found = [_Sums(left, right, left.inputs[0], right.inputs[0])]
     for mine, theirs in matched(left, right):
-        place = mine.outputs[0]
-        seen[place] = metrics.sqnr_db(left.value(place), _restored(right, theirs.outputs[0]))
-        before = min((seen[i] for i in mine.inputs if i in seen), default=math.inf)
-        # All-zero signals have infinite noise: not infinity less itself.
-        added = 0.0 if before == seen[place] else _noise(seen[place]) - _noise(before)
-        weights = None
-        if mine.name in _WEIGHTED:
-            weights = metrics.sqnr_db(
-                left.value(mine.inputs[1]), _restored(right, theirs.inputs[1])
-            )
-        name = short(left.tensors[place].name)
-        errors.append(TensorError(name, mine.name, seen[place], added, weights))
-    return errors
+        place, other_place = left.tensors[mine.outputs[0]], right.tensors[theirs.outputs[0]]
+        found.append(_Sums(left, right, place, other_place, mine, theirs))
+        if alone:
+            found[-1].alone = _alone(left, right, mine, theirs)
+    count = len(values[0])
+    with progress(count, "Layers") as advance:
+        for done, _ in zip(left.batches(raw[0], count), right.batches(raw[1], count), strict=True):
+            for sums in found:
+                sums.add()
+            advance(done)
+    seen: dict[int, float] = {}
+    return [sums.error(seen) for sums in found]
 
 
 def worst(errors: Sequence[TensorError]) -> TensorError:
@@ -85,35 +112,20 @@ def worst(errors: Sequence[TensorError]) -> TensorError:
     return max(errors[: drowned + 1], key=lambda error: error.added)
 
 
-def _noise(sqnr_db: float) -> float:
+def share(sqnr_db: float) -> float:
     """Return the error's energy over the signal's."""
     return float(10 ** (-sqnr_db / 10))
 
 
 def matched(left: TfliteFile, right: TfliteFile) -> list[tuple[Operation, Operation]]:
     """Return the pairs of operations that do the same in both files and give real numbers."""
-    mine, theirs = ([o for o in f.operations if o.name not in _MOVES] for f in (left, right))
+    mine, theirs = ([o for o in f.operations if o.name not in MOVES] for f in (left, right))
     my_keys = [(o.name, left.tensors[o.outputs[0]].shape) for o in mine]
     their_keys = [(o.name, right.tensors[o.outputs[0]].shape) for o in theirs]
     matcher = difflib.SequenceMatcher(None, my_keys, their_keys, autojunk=False)
     blocks = matcher.get_matching_blocks()
     pairs = [(mine[b.a + i], theirs[b.b + i]) for b in blocks for i in range(b.size)]
     return [pair for pair in pairs if left.tensors[pair[0].outputs[0]].dtype.kind == "f"]
-
-
-def _restored(model: TfliteFile, place: int) -> Array:
-    """Return a tensor's values as real numbers, whatever the file stores."""
-    for step in model.operations:
-        if step.name == "DEQUANTIZE" and place in step.outputs:
-            return _restored(model, step.inputs[0])
-    info, values = model.tensors[place], model.value(place)
-    if not info.scales.size:
-        return np.asarray(values, np.float32)
-    shape = [1] * values.ndim
-    if info.axis is not None:
-        shape[info.axis] = -1
-    scales = info.scales.astype(np.float64).reshape(shape)
-    return np.asarray(scales * (values.astype(np.float64) - info.zero_points.reshape(shape)))
 
 
 def short(name: str) -> str:
@@ -124,11 +136,143 @@ def short(name: str) -> str:
     return parts[1] if len(parts) > 2 else parts[-1]
 
 
-def cells(error: TensorError) -> list[str]:
-    """Return one line of the table of errors."""
-    ratios = [
-        "–" if ratio is None else "equal" if ratio == math.inf else f"{ratio:.1f}"
-        for ratio in (error.sqnr_db, error.weights_db)
-    ]
-    shares = [f"{share:.3%}" for share in (error.noise, error.added)]
-    return [error.name, ratios[0], *shares, ratios[1], error.operation or "–"]
+class _Sums:
+    """One tensor of both files, and the energy of its errors, summed over batches."""
+
+    def __init__(
+        self,
+        left: LiteModel,
+        right: LiteModel,
+        mine: TensorInfo,
+        theirs: TensorInfo,
+        step: Operation | None = None,
+        their_step: Operation | None = None,
+    ) -> None:
+        self.left, self.right, self.mine, self.theirs = left, right, mine, theirs
+        self.step = step
+        self.weights_db: float | None = None
+        if step and their_step and step.name in _WEIGHTED:
+            weights = left.value(step.inputs[1]), _stored(right, their_step.inputs[1])
+            self.weights_db = metrics.sqnr_db(*weights)
+        self.alone: dict[str, LiteModel] = {}
+        self.signal, self.count, self.cut = 0.0, 0, 0
+        self.energy: dict[str, float] = defaultdict(float)
+        self.sums: dict[str, Any] = defaultdict(float)
+
+    def add(self) -> None:
+        """Count the batch that both files have just run."""
+        real = self.left.value(self.mine.index).astype(np.float64)
+        channels = real.shape[-1] if real.ndim > 1 else 1
+        self.signal += float(np.square(real).sum())
+        self.count += real.size // channels
+        info = self.theirs
+        if info.scales.size:
+            limits = np.iinfo(info.dtype)
+            steps = real / float(info.scales[0]) + info.zero_points[0]
+            self.cut += int(((steps < limits.min - 0.5) | (steps > limits.max + 0.5)).sum())
+        results = {"arrived": info.to_real(self.right.value(info.index))}
+        for name in list(self.alone):
+            try:
+                results[name] = self._run_alone(name)
+            except ValueError:  # it cannot run on its own
+                del self.alone[name]
+        for name, result in results.items():
+            error = (result - real).reshape(-1, channels)
+            self.energy[name] += float(np.square(error).sum())
+            self.sums[name] = self.sums[name] + error.sum(0)
+
+    def _run_alone(self, name: str) -> Array:
+        """Return the operation's result for the float network's inputs."""
+        file = self.alone[name]
+        values = [self.left.value(i) for i in _computed(self.left, self.step)]
+        if name == "inputs":
+            values = list(map(_rounded, values))
+        pairs = zip(file.ins.items(), values, strict=True)
+        file.invoke({port: info.to_raw(some) for (port, info), some in pairs})
+        return file.dequantize_output(file.value(file.outputs[0].index))
+
+    def error(self, seen: dict[int, float]) -> TensorError:
+        """Return what the sums say; `seen` has earlier tensors' noise, and gets this one's."""
+        ratios = {name: _ratio(self.signal, energy) for name, energy in self.energy.items()}
+        at, name, operation, before = ratios.pop("arrived"), "input", "", 0.0
+        if self.step:
+            name, operation = short(self.mine.name), self.step.name
+            before = max((seen[i] for i in self.step.inputs if i in seen), default=0.0)
+        noise = seen[self.mine.index] = share(at)
+        mean = self.sums["arrived"] / self.count
+        total = self.energy["arrived"]
+        return TensorError(
+            name,
+            operation,
+            at,
+            0.0 if before == noise else noise - before,  # infinite noise: not less itself
+            self.weights_db,
+            self.mine.name,
+            {which: ratios[which] for which in self.alone},
+            self.cut / (self.count * np.size(mean)),
+            float(np.square(mean).sum() * self.count / total) if total else 0.0,
+            np.atleast_1d(self.sums["own"] / self.count if "own" in self.alone else mean),
+        )
+
+
+def _ratio(signal: float, noise: float) -> float:
+    """Return a ratio of energies in decibels."""
+    if noise == 0:
+        return math.inf
+    return 10 * math.log10(signal / noise) if signal else -math.inf
+
+
+def _stored(file: TfliteFile, place: int) -> Array:
+    """Return the weights at `place` as real numbers, also those behind a DEQUANTIZE."""
+    for step in file.operations:
+        if step.name == "DEQUANTIZE" and place in step.outputs:
+            place = step.inputs[0]
+    return file.tensors[place].to_real(file.value(place))
+
+
+def _computed(file: TfliteFile, step: Operation | None) -> list[int]:
+    """Return the inputs of an operation that are no constants, each once."""
+    places = dict.fromkeys(step.inputs if step else ())
+    return [i for i in places if i >= 0 and not file.is_stored(i)]
+
+
+def _rounded(values: Array) -> Array:
+    """Return values rounded to 256 steps between their extremes."""
+    scale = (max(0.0, float(values.max())) - min(0.0, float(values.min()))) / 255 or 1.0
+    return (np.rint(values / scale) * scale).astype(np.float32)
+
+
+def _alone(
+    left: TfliteFile, right: TfliteFile, mine: Operation, theirs: Operation
+) -> dict[str, LiteModel]:
+    """Return an operation as files of its own: as quantized, and with float weights or inputs."""
+    found = {}
+    with contextlib.suppress(ValueError):  # not every operation can run alone
+        found["own"] = _single(right, theirs, {})
+        if mine.name in _WEIGHTED and left.is_stored(mine.inputs[1]):
+            found["inputs"] = _single(left, mine, {})
+            weights = _stored(right, theirs.inputs[1])
+            found["weights"] = _single(left, mine, {mine.inputs[1]: weights})
+    return found
+
+
+def _single(file: TfliteFile, step: Operation, constants: Mapping[int, Array]) -> LiteModel:
+    """Open one operation as a file of its own, with some of its constants replaced."""
+    model = copy.copy(file.schema)
+    graph = copy.copy(model.subgraphs[0])
+    stored = copy.copy(graph.operators[file.operations.index(step)])
+    used = [i for i in dict.fromkeys((*step.inputs, *step.outputs)) if i >= 0]
+    places = {old: new for new, old in enumerate(used)} | {-1: -1}
+    graph.tensors, buffers = [copy.copy(graph.tensors[i]) for i in used], [model.buffers[0]]
+    for old, tensor in zip(used, graph.tensors, strict=True):
+        buffer = copy.copy(model.buffers[tensor.buffer])
+        if old in constants:
+            buffer.data = np.frombuffer(constants[old].astype("<f4").tobytes(), np.uint8)
+        tensor.buffer = len(buffers)
+        buffers.append(buffer)
+    stored.inputs, stored.outputs = ([places[i] for i in s] for s in (step.inputs, step.outputs))
+    graph.inputs, graph.outputs = [places[i] for i in _computed(file, step)], stored.outputs
+    graph.operators = [stored]
+    model.subgraphs, model.buffers = [graph], buffers
+    model.signatureDefs, model.metadata, model.metadataBuffer = [], [], []
+    return LiteModel(written(model), engine="optimized")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from qhelpers import paths
-from qhelpers.progress import progress
 from qhelpers.tflite import silence
 from qhelpers.tflite.file import Array, TfliteFile
 
@@ -45,16 +45,38 @@ def convert(
     tf = paths.require("tensorflow", extra="tensorflow")
     with silence.quiet():
         converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    return converted(converter, recipe, lambda: ([image[None]] for image in images))
+
+
+def converted(
+    converter: Any,
+    recipe: str,
+    samples: Callable[[], Iterable[Any]],
+    inputs: str = "uint8",
+    outputs: str = "uint8",
+) -> bytes:
+    """Set TensorFlow's converter to a recipe and run it; errors as for `convert`.
+
+    Args:
+        converter: it knows the model already.
+        recipe: one of RECIPES.
+        samples: what gives the representative inputs one by one.
+        inputs: their type in an int8 file; "" leaves it as it is.
+        outputs: the same of the outputs.
+    """
+    tf = paths.require("tensorflow", extra="tensorflow")
+    with silence.quiet():
         if recipe != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if recipe == "float16":
             converter.target_spec.supported_types = [tf.float16]
         if recipe in _CALIBRATED:
-            converter.representative_dataset = lambda: ([image[None]] for image in images)
+            converter.representative_dataset = samples
         if recipe == "int8":
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = tf.uint8
-            converter.inference_output_type = tf.uint8
+            if inputs:
+                converter.inference_input_type = getattr(tf, inputs)
+            converter.inference_output_type = getattr(tf, outputs)
         if recipe == "int16x8":
             ops = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
             converter.target_spec.supported_ops = [ops]
@@ -66,7 +88,7 @@ def convert(
                 raise
             raise _cannot_hold(names, recipe) from error
     # The converter leaves an operation without an integer kernel in float32 and says nothing.
-    names = _float_operations(TfliteFile(content)) if recipe in _CALIBRATED else []
+    names = TfliteFile(content).float_operations() if recipe in _CALIBRATED else []
     if names:
         raise _cannot_hold(names, recipe)
     return content
@@ -79,41 +101,6 @@ def _cannot_hold(names: list[str], recipe: str) -> ConversionError:
     if recipe in _CALIBRATED:
         advice += ", or take float16 or dynamic_range if those keep them in floating point"
     return ConversionError(f"the recipe {recipe!r} cannot express {listed}. {advice}.")
-
-
-def _float_operations(model: TfliteFile) -> list[str]:
-    """Return the names of the operations that compute in floating point."""
-    floats = {tensor.index for tensor in model.tensors if tensor.dtype.kind == "f"}
-    moves = ("QUANTIZE", "DEQUANTIZE")
-    return [o.name for o in model.operations if o.name not in moves and floats & {*o.outputs}]
-
-
-def quantize_all(
-    model: Any, representative: Array, value_range: tuple[float, float] = (0.0, 1.0)
-) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Convert a Keras model by every recipe that can hold it; arguments as for `convert`.
-
-    Returns:
-        The files' contents by recipe, "float32" first; and by recipe why there is no file.
-
-    Raises:
-        ConversionError: LiteRT cannot even hold the float32 model.
-        ValueError: the model's input, its outputs or the representative inputs are unusable.
-    """
-    checked(representative, input_shape(model), "int8", value_range)
-    if len(model.outputs) != 1:
-        raise ValueError(f"the model must have one output; this one has {len(model.outputs)}.")
-    files, refused = {}, {}
-    with progress(len(RECIPES), "Converting") as advance:
-        for recipe in RECIPES:
-            try:
-                files[recipe] = convert(model, recipe, representative, value_range)
-            except ConversionError as error:
-                if recipe == "float32":
-                    raise
-                refused[recipe] = str(error)
-            advance(text=recipe)
-    return files, refused
 
 
 def input_shape(model: Any) -> tuple[int, ...]:

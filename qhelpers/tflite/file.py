@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from qhelpers import paths
 from qhelpers.arithmetic import packing
 
 Array = npt.NDArray[Any]
+
+MOVES = ("QUANTIZE", "DEQUANTIZE")
+"""Operations that only change types."""
 
 _IDENTIFIER = b"TFL3"
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
@@ -46,6 +50,29 @@ class TensorInfo:
     axis: int | None
     kind: str
 
+    @property
+    def plain_name(self) -> str:
+        """The name without what the converter puts around those of inputs and outputs."""
+        return re.sub(r"^serving_default_|:\d+$", "", self.name)
+
+    def to_raw(self, values: Array) -> Array:
+        """Return real values in the tensor's type: rounded half to even and clipped."""
+        if not self.scales.size:
+            return np.asarray(values).astype(self.dtype, copy=False)
+        limits = np.iinfo(self.dtype)
+        steps = np.rint(np.asarray(values, np.float64) / float(self.scales[0]))
+        return np.asarray(np.clip(steps + self.zero_points[0], limits.min, limits.max), self.dtype)
+
+    def to_real(self, raw: Array) -> Array:
+        """Return what the tensor's values stand for: float32, scale * (raw - zero_point)."""
+        if not self.scales.size:
+            return np.asarray(raw, np.float32)
+        shape = [1] * raw.ndim
+        if self.axis is not None:
+            shape[self.axis] = -1
+        shifted = raw.astype(np.int64) - self.zero_points.reshape(shape)
+        return np.asarray(self.scales.reshape(shape) * shifted.astype(np.float32))
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -70,6 +97,7 @@ class TfliteFile:
     Attributes:
         content, size, sha: the file's bytes, their number, 12 hex digits of their SHA-256.
         inputs, outputs, tensors: TensorInfo each; operations: Operation each, in running order.
+        schema: the same as the generated reader has it; `written` turns a changed one into a file.
     """
 
     def __init__(self, content: bytes | Path) -> None:
@@ -82,14 +110,14 @@ class TfliteFile:
             raise ValueError(f"not a .tflite file: bytes 4 to 7 are {mark!r}, not {_IDENTIFIER!r}.")
         flatbuffers = paths.require("ai_edge_litert.tools.flatbuffer_utils", extra="litert")
         try:
-            model = flatbuffers.read_model_from_bytearray(bytearray(self.content))
+            self.schema = model = flatbuffers.read_model_from_bytearray(bytearray(self.content))
             graph = model.subgraphs[0]
             kinds = {n: name.lower() for name, n in vars(flatbuffers.TensorType).items()}
             self.tensors = [_tensor(i, t, kinds[t.type]) for i, t in enumerate(graph.tensors)]
             stored = (model.buffers[tensor.buffer].data for tensor in graph.tensors)
             self._values = [None if d is None or not len(d) else bytes(d) for d in stored]
-            self.inputs = [self.tensors[i] for i in graph.inputs]
-            self.outputs = [self.tensors[i] for i in graph.outputs]
+            self.inputs: list[TensorInfo] = [self.tensors[i] for i in graph.inputs]
+            self.outputs: list[TensorInfo] = [self.tensors[i] for i in graph.outputs]
             self.operations = [
                 _operation(o, flatbuffers.opcode_to_name(model, o.opcodeIndex))
                 for o in graph.operators
@@ -110,6 +138,16 @@ class TfliteFile:
         made = {i for step in self.operations for i in step.outputs}
         made |= {tensor.index for tensor in self.inputs}
         return [tensor for tensor in self.tensors if tensor.index in read - made]
+
+    def is_stored(self, index: int) -> bool:
+        """Say whether the file holds this tensor's values."""
+        return self._values[index] is not None
+
+    def float_operations(self) -> list[str]:
+        """Return the kinds of operations that compute in floating point."""
+        floats = {tensor.index for tensor in self.tensors if tensor.dtype.kind == "f"}
+        some = (o.name for o in self.operations if floats & {*o.outputs})
+        return [name for name in dict.fromkeys(some) if name not in MOVES]
 
     def find(self, tensor: int | str) -> TensorInfo:
         """Return a tensor by its index or its name; a ValueError lists those that there are."""
@@ -158,6 +196,12 @@ class TfliteFile:
             return f"{self.inputs[0].kind} throughout"
         parts = [f"{' and '.join(sorted(k))} {role}" for role, k in kinds.items() if k]
         return ", ".join(parts)
+
+
+def written(schema: Any) -> bytes:
+    """Return the content of a file from its schema."""
+    flatbuffers = paths.require("ai_edge_litert.tools.flatbuffer_utils", extra="litert")
+    return bytes(flatbuffers.convert_object_to_bytearray(schema))
 
 
 def checked_inputs(raw: Array, info: TensorInfo) -> Array:

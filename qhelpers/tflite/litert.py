@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from qhelpers import paths
 from qhelpers.tflite import silence
-from qhelpers.tflite.file import Array, TfliteFile
+from qhelpers.tflite.file import Array, TensorInfo, TfliteFile
 
 _ENGINES = {
     "xnnpack": "AUTO",
@@ -19,7 +19,6 @@ _ENGINES = {
     "reference": "BUILTIN_REF",
 }
 _BATCH = 250
-_Step = Callable[[Array], Array]
 
 
 class LiteModel(TfliteFile):
@@ -27,6 +26,7 @@ class LiteModel(TfliteFile):
 
     Attributes:
         engine, threads, keep_tensors: as given.
+        ins, outs: inputs and outputs by the names that the file's signature gives them.
     """
 
     def __init__(
@@ -54,8 +54,9 @@ class LiteModel(TfliteFile):
         super().__init__(content)
         self.engine, self.threads, self.keep_tensors = engine, threads, keep_tensors
         self._interpreter = self._open()
-        signature = self._interpreter.get_input_details()[0].get("shape_signature", ())
-        self._fixed = int(signature[0]) if len(signature) and signature[0] > 0 else 0
+        self.ins, self.outs = self._named(self.inputs), self._named(self.outputs)
+        sizes = [d["shape_signature"] for d in self._interpreter.get_input_details()]
+        self._fixed = max((int(size[0]) if len(size) else 1 for size in sizes), default=1)
 
     def _open(self) -> Any:
         """Return a fresh interpreter, ready for a batch of one."""
@@ -73,6 +74,15 @@ class LiteModel(TfliteFile):
         except (ValueError, RuntimeError) as error:
             raise self._unreadable(error) from error
         return interpreter
+
+    def _named(self, ports: list[TensorInfo]) -> dict[str, TensorInfo]:
+        """Return inputs or outputs by the signature's names, else by those of their tensors."""
+        names = {info.index: info.plain_name for info in ports}
+        for key in list(self._interpreter.get_signature_list())[:1]:
+            runner = self._interpreter.get_signature_runner(key)
+            found = {**runner.get_input_details(), **runner.get_output_details()}
+            names |= {d["index"]: name for name, d in found.items() if d["index"] in names}
+        return {names[info.index]: info for info in ports}
 
     def value(self, tensor: int | str) -> Array:
         """Return a constant, or an activation of the last run if those are kept."""
@@ -98,63 +108,100 @@ class LiteModel(TfliteFile):
             raise ValueError(f"images must be floats; got {images.dtype}. {advice}")
         if np.isnan(images).any():
             raise ValueError("images hold NaN, which no integer stands for. Take them out first.")
-        info = self.inputs[0]
-        if info.dtype.kind == "f":
-            return images.astype(info.dtype, copy=False)
-        limits = np.iinfo(info.dtype)
-        steps = np.rint(images.astype(np.float64) / float(info.scales[0]))
-        raw = np.clip(steps + info.zero_points[0], limits.min, limits.max)
-        return np.asarray(raw, info.dtype)
+        return self.inputs[0].to_raw(images)
 
     def dequantize_output(self, raw: Array) -> Array:
         """Return raw outputs as real values: float32, scale * (raw - zero_point)."""
-        info = self.outputs[0]
-        if info.dtype.kind == "f":
-            return raw.astype(np.float32, copy=False)
-        shifted = raw.astype(np.int64) - int(info.zero_points[0])
-        return np.asarray(np.float32(info.scales[0]) * shifted.astype(np.float32))
-
-    def run_raw(self, raw: Array) -> Array:
-        """Run the model on inputs in its own dtype: [n, *input shape] -> [n, *output shape]."""
-        return self._in_batches(np.asarray(raw), np.asarray, np.asarray)
+        return self.outputs[0].to_real(raw)
 
     def predict(self, images: Array) -> Array:
         """Run the model on float32 [n, *input shape]; quantizes before and dequantizes behind."""
-        return self._in_batches(np.asarray(images), self.quantize_input, self.dequantize_output)
+        return self.dequantize_output(self.run_raw(self.quantize_input(images)))
 
-    def _in_batches(self, images: Array, before: _Step, after: _Step) -> Array:
-        """Run all images; `before` and `after` turn a batch into raw values and back."""
-        shape = self.inputs[0].shape[1:]
-        if len(images) == 0 or images.shape[1:] != shape:
-            wanted = ", ".join(map(str, ("n", *shape)))
-            raise ValueError(f"images must be [{wanted}], n > 0; got {list(images.shape)}.")
-        size = self._fixed or (len(images) if self.keep_tensors else _BATCH)
-        parts = [images[i : i + size] for i in range(0, len(images), size)]
-        return np.concatenate([after(self._run(before(part))) for part in parts])
-
-    def _run(self, raw: Array) -> Array:
-        """Run one batch; the interpreter is resized only where the batch's size changes."""
-        info, interpreter = self.inputs[0], self._interpreter
+    def run_raw(self, raw: Array) -> Array:
+        """Run the model on inputs in its own dtype: [n, *input shape] -> [n, *output shape]."""
+        raw, info = np.asarray(raw), self.inputs[0]
+        if len(raw) == 0 or raw.shape[1:] != info.shape[1:]:
+            wanted = ", ".join(map(str, ("n", *info.shape[1:])))
+            raise ValueError(f"images must be [{wanted}], n > 0; got {list(raw.shape)}.")
         if raw.dtype != info.dtype:
             raise ValueError(f"raw inputs must be {info.dtype}; got {raw.dtype}.")
-        count = len(raw)
-        if self._fixed:
-            raw = np.resize(raw, (self._fixed, *raw.shape[1:]))
-        elif tuple(interpreter.get_input_details()[0]["shape"]) != raw.shape:
-            with silence.quiet():
-                interpreter.resize_tensor_input(info.index, raw.shape)
-                interpreter.allocate_tensors()
-        interpreter.set_tensor(info.index, raw)
-        interpreter.invoke()
-        return np.array(interpreter.get_tensor(self.outputs[0].index))[:count]
+        output = self.outputs[0].index
+        size = len(raw) if self.keep_tensors else _BATCH
+        return np.concatenate(
+            [self.value(output)[:n] for n in self.batches({next(iter(self.ins)): raw}, size)]
+        )
 
-    def single(self, image: Array) -> Callable[[], None]:
-        """Return a function that runs a float32 image [*input shape]: for `metrics.latency`."""
-        interpreter, index = self._open(), self.inputs[0].index
-        raw = self.quantize_input(np.asarray(image)[None])
+    def run(self, samples: Mapping[str, Array]) -> dict[str, Array]:
+        """Run real values by the inputs' names, [n, *shape]; return real values by the outputs'."""
+        parts: dict[str, list[Array]] = {name: [] for name in self.outs}
+        for count in self.batches({n: i.to_raw(samples[n]) for n, i in self.ins.items()}):
+            for name, info in self.outs.items():
+                values = self.value(info.index)
+                if values.ndim == 0 or len(values) < count:
+                    raise ValueError(f"the output {name!r} does not begin with the batch's axis.")
+                parts[name].append(info.to_real(values[:count]))
+        return {name: np.concatenate(some) for name, some in parts.items()}
+
+    def batches(self, raw: Mapping[str, Array], size: int = 32) -> Iterator[int]:
+        """Run raw inputs, by name, in batches of `size`, or of the one size that the file takes.
+
+        Yields:
+            How many samples have just run: `value` has their results until the next ones.
+        """
+        count, size = len(next(iter(raw.values()))), self._fixed if self._fixed > 0 else size
+        for start in range(0, count, size):
+            part = {name: values[start : start + size] for name, values in raw.items()}
+            if self._fixed > 0:  # the last ones are filled up
+                part = {name: np.resize(v, (size, *v.shape[1:])) for name, v in part.items()}
+            self.invoke(part)
+            yield min(size, count - start)
+
+    def invoke(self, raw: Mapping[str, Array]) -> None:
+        """Run one batch of raw inputs, by name; `value` has the results."""
+        try:
+            self._feed(self._interpreter, raw)
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise ValueError(f"it fails on these inputs: {error}") from error
+
+    def _feed(self, interpreter: Any, raw: Mapping[str, Array]) -> None:
+        """Set the inputs; the interpreter is resized only where their shapes change."""
+        shapes = {d["index"]: tuple(d["shape"]) for d in interpreter.get_input_details()}
+        places = {self.ins[name].index: values for name, values in raw.items()}
+        if any(shapes[place] != values.shape for place, values in places.items()):
+            with silence.quiet():
+                for place, values in places.items():
+                    interpreter.resize_tensor_input(place, values.shape)
+                interpreter.allocate_tensors()
+        for place, values in places.items():
+            interpreter.set_tensor(place, values)
+
+    def single(self, image: Array | Mapping[str, Array]) -> Callable[[], None]:
+        """Return a function that runs one sample: for `metrics.latency`.
+
+        Args:
+            image: float32 [*input shape], or one such array for each input, by name.
+        """
+        interpreter = self._open()
+        if isinstance(image, Mapping):
+            raw = {n: i.to_raw(np.asarray(image[n])[None]) for n, i in self.ins.items()}
+        else:
+            raw = {next(iter(self.ins)): self.quantize_input(np.asarray(image)[None])}
+
+        self._feed(interpreter, raw)
 
         def once() -> None:
-            interpreter.set_tensor(index, raw)
+            for name, values in raw.items():
+                interpreter.set_tensor(self.ins[name].index, values)
             interpreter.invoke()
 
         return once
+
+
+def opened(content: bytes) -> LiteModel:
+    """Open a file on XNNPACK, or on LiteRT's own kernels where XNNPACK does not take it."""
+    try:
+        return LiteModel(content)
+    except ValueError:
+        return LiteModel(content, engine="optimized")

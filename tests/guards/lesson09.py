@@ -1,7 +1,7 @@
 """Guards of lesson 09: run behind its last cell, in its namespace."""
 
 assert len(set(files.values())) == len(files) >= 5, "no two files alike"
-assert set(result) == set(conversion.RECIPES), "the command wrote all five files"
+assert set(result) >= set(conversion.RECIPES), "the command wrote all five files"
 assert {"scorecard.json", "report.html"} <= {_p.name for _p in (folder / "result").iterdir()}
 _reference = models["float32"].size
 assert _reference / min(_l.size for _n, _l in models.items() if _n != "int4") > 3, "3x smaller"

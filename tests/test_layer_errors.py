@@ -1,4 +1,4 @@
-"""A model of one's own: other shapes and ranges, its scorecard, and which tensor is at fault."""
+"""Two files of one model, tensor by tensor: which one is at fault."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qhelpers.evaluation import comparison, layer_errors, metrics
+from qhelpers.evaluation import layer_errors, metrics
 from qhelpers.evaluation.layer_errors import TensorError
 from qhelpers.tflite import conversion, litert
 
@@ -49,9 +49,7 @@ def model() -> Any:
 
 @pytest.fixture(scope="module")
 def files(model: Any, inputs: np.ndarray) -> dict[str, bytes]:
-    found, refused = conversion.quantize_all(model, inputs, value_range=(-1, 1))
-    assert refused == {}
-    return found
+    return {n: conversion.convert(model, n, inputs, (-1, 1)) for n in conversion.RECIPES}
 
 
 def test_five_files_that_agree_with_keras(
@@ -66,9 +64,9 @@ def test_five_files_that_agree_with_keras(
 
 def test_the_range_has_to_be_named(model: Any, inputs: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"in \[0, 1\].*got values from -0.99"):
-        conversion.quantize_all(model, inputs)
+        conversion.convert(model, "int8", inputs)
     with pytest.raises(ValueError, match=r"in \[-1, 1\].*got values from -3"):
-        conversion.quantize_all(model, 3 * np.sign(inputs), value_range=(-1, 1))
+        conversion.convert(model, "int8", 3 * np.sign(inputs), (-1, 1))
     anything = (-math.inf, math.inf)
     assert conversion.checked(9 * inputs, SHAPE, "int8", anything).min() < -8
     with pytest.raises(ValueError, match="got 2 NaN or infinities"):
@@ -81,33 +79,11 @@ def test_what_cannot_be_converted_says_so(inputs: np.ndarray) -> None:
     two = [keras.Input((3,)), keras.Input((3,))]
     several = keras.Model(two, keras.layers.Add()(two))
     with pytest.raises(ValueError, match="must have one input; this one has 2"):
-        conversion.quantize_all(several, inputs)
-    one = keras.Input(SHAPE)
-    twice = keras.Model(one, [keras.layers.Flatten()(one), keras.layers.ReLU()(one)])
-    with pytest.raises(ValueError, match="must have one output; this one has 2"):
-        conversion.quantize_all(twice, abs(inputs) / 4)
+        conversion.convert(several, "int8", inputs)
     free = keras.Input((None, 3))
     sequence = keras.Model(free, keras.layers.Dense(2)(free))
     with pytest.raises(ValueError, match=r"fixed size; this one has \[None, 3\]"):
-        conversion.quantize_all(sequence, inputs)
-
-
-def test_a_recipe_that_cannot_hold_the_model_is_refused(
-    model: Any, inputs: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def convert(model: Any, recipe: str, *rest: Any) -> bytes:
-        if recipe in refusing:
-            raise conversion.ConversionError(f"{recipe} cannot hold FLOOR")
-        return recipe.encode()
-
-    monkeypatch.setattr(conversion, "convert", convert)
-    refusing = ["int8", "int16x8"]
-    found, refused = conversion.quantize_all(model, inputs, (-1, 1))
-    assert list(found) == ["float32", "dynamic_range", "float16"]
-    assert refused == {name: f"{name} cannot hold FLOOR" for name in refusing}
-    refusing = ["float32"]
-    with pytest.raises(conversion.ConversionError, match="float32"):
-        conversion.quantize_all(model, inputs, (-1, 1))
+        conversion.convert(sequence, "int8", inputs)
 
 
 def test_a_file_against_itself_has_no_error(files: dict[str, bytes], inputs: np.ndarray) -> None:
@@ -178,72 +154,3 @@ def test_noise_behind_a_drowned_tensor_is_not_blamed() -> None:
     ]
     assert layer_errors.worst(errors).name == "input"
     assert layer_errors.worst(errors[1:]).name == "first"
-
-
-def test_comparison_counts_as_by_hand(files: dict[str, bytes], inputs: np.ndarray) -> None:
-    labels = np.arange(len(inputs)) % 4
-    found = comparison.compare(files, inputs, labels, refused={"int4": "no such recipe"})
-    assert [row.model for row in found.card.rows] == list(conversion.RECIPES)
-    reference = found.outputs["float32"].argmax(1)
-    for row in found.card.rows:
-        predicted = found.outputs[row.model].argmax(1)
-        assert row.correct == (predicted == labels).sum()
-        assert row.flips == (predicted != reference).sum()
-        assert (row.bytes, row.n) == (len(files[row.model]), 60)
-    assert any("no int4 file: no such recipe" in note for note in found.card.notes)
-    ratio = metrics.sqnr_db(found.outputs["float32"], found.outputs["int8"])
-    assert f"int8's outputs: {ratio:.1f} dB" in " ".join(found.card.text().split())
-    assert layer_errors.worst(found.errors) in found.errors
-    for text in (repr(found), found.html(), found._repr_html_()):
-        assert "DEPTHWISE_CONV_2D" in text
-
-
-def test_without_labels_accuracy_is_left_out(files: dict[str, bytes], inputs: np.ndarray) -> None:
-    some = {name: files[name] for name in ("dynamic_range", "float32")}
-    found = comparison.compare(some, inputs)
-    assert [row.model for row in found.card.rows] == ["float32", "dynamic_range"]
-    assert {row.correct for row in found.card.rows} == {None}
-    assert found.errors == []
-    assert " – " in found.card.text()
-
-
-def test_outputs_that_are_no_classes(inputs: np.ndarray) -> None:
-    content = {"float32": conversion.convert(build(outputs=1), "float32")}
-    found = comparison.compare(content, inputs)
-    assert found.card.rows[0].flips is None
-    with pytest.raises(ValueError, match=r"labels need outputs \[n, classes\].*\[60, 1\]"):
-        comparison.compare(content, inputs, np.zeros(60, int))
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        (np.zeros(59, int), r"60 inputs need as many labels; got \[59\]"),
-        (np.zeros((60, 4), int), r"got \[60, 4\]"),
-        (np.zeros(60), "whole numbers, the classes; got float64"),
-        (np.full(60, 4), "0 to 3, the model's classes; got 4 to 4"),
-        (np.full(60, -1), "got -1 to -1"),
-    ],
-)
-def test_labels_that_do_not_fit(
-    labels: np.ndarray, message: str, files: dict[str, bytes], inputs: np.ndarray
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        comparison.compare({"float32": files["float32"]}, inputs, labels)
-
-
-def test_a_float32_file_is_needed(files: dict[str, bytes], inputs: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"a 'float32' to compare with; got \['int8'\]"):
-        comparison.compare({"int8": files["int8"]}, inputs)
-
-
-def test_missing_reference_kernels_are_a_note(
-    files: dict[str, bytes], inputs: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(*_: Any) -> None:
-        raise ValueError("no ELU")
-
-    monkeypatch.setattr(layer_errors, "tensor_errors", fails)
-    found = comparison.compare(files, inputs)
-    assert found.errors == []
-    assert "not compared tensor by tensor: no ELU" in found.card.notes

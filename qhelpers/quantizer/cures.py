@@ -1,0 +1,277 @@
+"""Where int8 loses: better ranges, equalized channels, mended biases, some layers in float32."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qhelpers import paths
+from qhelpers.evaluation import layer_errors
+from qhelpers.evaluation.layer_errors import TensorError
+from qhelpers.progress import progress
+from qhelpers.quantizer import recipes
+from qhelpers.quantizer.recipes import Made, Ranges
+from qhelpers.quantizer.samples import Data
+from qhelpers.quantizer.tasks import Score
+from qhelpers.tflite.file import Array, written
+from qhelpers.tflite.litert import LiteModel
+
+_KEPT = 2000  # values of a tensor that are kept of one batch
+_PROBES = 32
+_WEIGHTED = {"CONV_2D": (0, 3), "DEPTHWISE_CONV_2D": (3, 3), "FULLY_CONNECTED": (0, 1)}
+# Axes of the output and of the input channels in an operation's weights.
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """An int8 file, and the float32 file and ranges that it was made from."""
+
+    name: str
+    score: Score
+    content: bytes
+    float32: bytes
+    ranges: Ranges
+
+
+def cure(
+    float32: bytes,
+    calibration: Data,
+    judge: Callable[[bytes], Score],
+    start: Score | None,
+    tolerance: float,
+    io: str,
+) -> tuple[list[Made], list[str]]:
+    """Try every cure, measure each on unseen samples, and keep what helps.
+
+    Args:
+        float32: the float32 file's content.
+        calibration: by input, the samples that give the ranges.
+        judge: measures a file.
+        start: the int8 file's score; None where there is no int8 file.
+        tolerance: the loss that is accepted.
+        io: "float32" keeps float inputs and outputs.
+
+    Returns:
+        The files that are better than int8, at most two: in integers, and with some layers in
+        float32; and what was tried, in words.
+    """
+    try:
+        paths.require("litert_quantizer", extra="quantizer")
+    except ImportError as error:
+        return [], [f"No cures: {error}"]
+    trials: list[_Trial] = []
+    lines: list[str] = []
+
+    def attempt(
+        name: str, plan: Callable[[], tuple[bytes, Ranges]], keep: Sequence[str] = ()
+    ) -> None:
+        advance(1, name)
+        try:
+            source, ranges = plan()
+            content = recipes.requantized(source, "int8", calibration, io, keep, ranges)
+            trials.append(_Trial(name, judge(content), content, source, ranges))
+        except Exception as error:  # a cure that cannot be had is one line, not the end
+            lines.append(f"{name}: could not be had: {recipes.reason(error)}")
+            return
+        score = trials[-1].score
+        what = f"loses {score.loss:.2%}, {score.sqnr_db:.1f} dB, {len(content):,} bytes"
+        lines.append(f"{name}: {what}.")
+
+    def best() -> _Trial:
+        return min(trials, key=lambda trial: trial.score.rank)
+
+    with progress(6, "Curing int8") as advance:
+        advance(1, "ranges")
+        for name, ranges in _choices(float32, calibration).items():
+            attempt(f"ranges: {name}", lambda some=ranges: (float32, some))  # type: ignore[misc]
+        attempt("channels equalized", lambda: _equalized(float32, calibration))
+        if not trials:
+            return [], lines
+        base = best()
+        attempt(
+            f"biases corrected ({base.name})",
+            lambda: (_unbiased(base.float32, base.content, calibration), base.ranges),
+        )
+        cured, made = best(), []
+        if start is None or cured.score.rank < start.rank:
+            made.append(Made("int8_cured", cured.content, f"Cure: {cured.name}."))
+        if min(cured.score.loss, start.loss if start else np.inf) <= tolerance:
+            return made, lines
+        worst = _worst_layers(float32, base.content, calibration)
+        kept, names, name = 1, [error.name for error in worst], ""
+        while worst:
+            name = f"{min(kept, len(worst))} of {len(worst)} weighted layers in float32"
+            tensors = [error.tensor for error in worst[:kept]]
+            attempt(name, lambda: (base.float32, base.ranges), tensors)
+            found = trials[-1]
+            hopeless = kept >= 8 and found.score.loss >= cured.score.loss
+            if found.score.loss <= tolerance or kept >= len(worst) or hopeless:
+                break
+            kept *= 2
+        if trials[-1].name == name and trials[-1].score.rank < cured.score.rank:
+            listed = ", ".join(names[:kept][:12]) + ", ..." * (kept > 12)
+            cost = len(trials[-1].content) - len(cured.content)
+            lines.append(f"In float32: {listed}; {cost:+,} bytes.")
+            made.append(Made("int8_mixed", trials[-1].content, lines[-1]))
+    return made, lines
+
+
+def _worst_layers(float32: bytes, other: bytes, calibration: Data) -> list[TensorError]:
+    """Return the layers with weights, those with most noise of their own first."""
+    errors = [e for e in compared(float32, other, calibration) if e.weights_db is not None]
+    return sorted(errors, key=lambda e: e.alone.get("own", np.inf))
+
+
+def compared(float32: bytes, other: bytes, samples: Data) -> list[TensorError]:
+    """Compare two files layer by layer on a few samples, each layer alone as well."""
+    few = {name: values[:_PROBES] for name, values in samples.items()}
+    return layer_errors.tensor_errors(float32, other, few, alone=True, engine="optimized")
+
+
+def _choices(float32: bytes, calibration: Data) -> dict[str, Ranges]:
+    """Return ranges by the way in which they were chosen."""
+    rng, parts = np.random.default_rng(0), defaultdict(list)
+    for name, values in recipes.activations(float32, calibration):
+        flat = values.ravel()
+        parts[name].append(rng.choice(flat, _KEPT) if flat.size > _KEPT else flat)
+    seen = {name: np.concatenate(some) for name, some in parts.items()}
+    return {
+        "smallest to largest": recipes.extremes(float32, calibration),
+        "99.98 % of the values": {
+            n: tuple(np.percentile(v, (0.01, 99.99))) for n, v in seen.items()
+        },
+        "least squared error": {name: _least_error(values) for name, values in seen.items()},
+    }
+
+
+def _least_error(values: Array) -> tuple[float, float]:
+    """Return the range whose 256 steps have the least squared error, of 40 shares of the whole."""
+    low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
+    if low == high:
+        return low, high
+
+    def error(share: float) -> float:
+        scale = share * (high - low) / 255
+        steps = np.clip(np.rint(values / scale), share * low / scale, share * high / scale)
+        return float(np.square(steps * scale - values).mean())
+
+    share = min(np.linspace(1, 0.2, 40), key=error)
+    return float(share * low), float(share * high)
+
+
+class _Edited:
+    """A float32 .tflite file whose constants are replaced, one operation's at a time."""
+
+    def __init__(self, content: bytes) -> None:
+        self.file = LiteModel(content, engine="optimized", keep_tensors=True)
+        self.values: dict[tuple[int, int], Array] = {}
+
+    def get(self, at: int, slot: int) -> Array | None:
+        """Return the float32 constant that operation `at` reads as input `slot`; None for none."""
+        place = (*self.file.operations[at].inputs, -1, -1)[slot]
+        if (
+            place < 0
+            or not self.file.is_stored(place)
+            or self.file.tensors[place].kind != "float32"
+        ):
+            return None
+        return self.values.get((at, slot), self.file.value(place))
+
+    def content(self) -> bytes:
+        """Return the file with the new constants; the old ones go, unless others read them."""
+        schema = copy.deepcopy(self.file.schema)
+        graph, buffers = schema.subgraphs[0], schema.buffers
+        readers = Counter(i for step in self.file.operations for i in step.inputs)
+        for (at, slot), values in self.values.items():
+            step = graph.operators[at]
+            place = self.file.operations[at].inputs[slot]
+            tensor, buffer = graph.tensors[place], copy.copy(buffers[0])
+            readers[place] -= 1
+            if readers[place]:  # other operations read it: this one gets a tensor of its own
+                tensor = copy.copy(tensor)
+                tensor.name += f";{at}.{slot}".encode()
+                step.inputs[slot] = len(graph.tensors)
+                graph.tensors.append(tensor)
+            buffer.data = np.frombuffer(values.astype("<f4").tobytes(), np.uint8)
+            tensor.buffer = len(buffers)
+            buffers.append(buffer)
+        used = {part.buffer for part in (*graph.tensors, *(schema.metadata or []))}
+        for place, buffer in enumerate(buffers):
+            if place not in used:
+                buffer.data = None
+        return written(schema)
+
+
+def _unbiased(float32: bytes, quantized: bytes, calibration: Data) -> bytes:
+    """Return the float32 file with each bias less the offset that the quantized layer adds."""
+    edited = _Edited(float32)
+    shifts = {e.tensor: e.shift for e in compared(float32, quantized, calibration)}
+    for at, step in enumerate(edited.file.operations):
+        shift = shifts.get(edited.file.tensors[step.outputs[0]].name)
+        bias = edited.get(at, 2) if step.name in _WEIGHTED else None
+        if bias is not None and shift is not None and bias.shape == shift.shape:
+            edited.values[at, 2] = bias - shift
+    return edited.content()
+
+
+def _equalized(float32: bytes, calibration: Data) -> tuple[bytes, Ranges]:
+    """Return a float32 file that computes the same, with channels of more even ranges; its ranges.
+
+    Between two layers with weights and nothing but ReLU, each channel can be divided by any
+    positive number that the next layer's weights are multiplied with. It is chosen between what
+    evens out the activations and what evens out these weights (half of each, in logarithms).
+
+    Raises:
+        ValueError: no two layers follow each other like that.
+    """
+    edited = _Edited(float32)
+    largest: dict[str, Array] = {}
+    for name, values in recipes.activations(float32, calibration):
+        channels = np.abs(values.reshape(-1, values.shape[-1] if values.ndim else 1)).max(0)
+        largest[name] = np.maximum(largest.get(name, channels), channels)
+    for one, two in _neighbours(edited.file):
+        step, after = edited.file.operations[one], edited.file.operations[two]
+        out_axis, in_axis = _WEIGHTED[step.name][0], _WEIGHTED[after.name][1]
+        first, bias, second = edited.get(one, 1), edited.get(one, 2), edited.get(two, 1)
+        reach = largest[edited.file.tensors[step.outputs[0]].name]
+        if first is None or second is None or second.shape[in_axis] != len(reach):
+            continue
+        weight = np.abs(np.moveaxis(second, in_axis, -1)).reshape(-1, len(reach)).max(0)
+        factor = np.sqrt(np.maximum(reach, 1e-6) / np.maximum(weight, 1e-6))
+        factor = np.clip(factor / np.exp(np.log(factor).mean()), 1e-2, 1e2).astype(np.float32)
+        edited.values[one, 1] = _multiplied(first, 1 / factor, out_axis)
+        edited.values[two, 1] = _multiplied(second, factor, in_axis)
+        if bias is not None:
+            edited.values[one, 2] = bias / factor
+    if not edited.values:
+        raise ValueError("no two layers follow each other with only ReLU between them")
+    content = edited.content()
+    return content, recipes.extremes(content, calibration)
+
+
+def _neighbours(file: LiteModel) -> list[tuple[int, int]]:
+    """Return pairs of operations with weights, the second the only reader of the first's result."""
+    readers = defaultdict(list)
+    for at, step in enumerate(file.operations):
+        for i in step.inputs:
+            readers[i].append(at)
+    for info in file.outputs:
+        readers[info.index].append(-1)
+    pairs = []
+    for at, step in enumerate(file.operations):
+        after = readers[step.outputs[0]]
+        plain = step.options.get("fusedActivationFunction", 0) in (0, 1)  # none, or ReLU
+        if step.name in _WEIGHTED and plain and len(after) == 1 and after[0] >= 0:
+            following = file.operations[after[0]]
+            if following.name in _WEIGHTED and following.inputs[0] == step.outputs[0]:
+                pairs.append((at, after[0]))
+    return pairs
+
+
+def _multiplied(values: Array, factor: Array, axis: int) -> Array:
+    """Return values times a vector along one axis."""
+    return np.asarray(np.moveaxis(np.moveaxis(values, axis, -1) * factor, -1, axis))
