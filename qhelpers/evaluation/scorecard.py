@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
-from tabulate import tabulate
+import tabulate
 
 from qhelpers import paths
 from qhelpers.data import Digits, to_float
@@ -269,7 +269,9 @@ def html_table(
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], style: str) -> str:
     """Return a table as tabulate sets it in `style`."""
     sides = ["left", *["right"] * (len(columns) - 1)]
-    return str(tabulate(list(rows), columns, style, disable_numparse=True, colalign=sides))
+    tabulate.MIN_PADDING = 0  # else a heading is two columns wider than its letters
+    options = {"disable_numparse": True, "colalign": sides}
+    return str(tabulate.tabulate(list(rows), columns, style, **options))
 
 
 def _place(row: Row) -> tuple[int, str, bool, str]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qhelpers.evaluation.metrics import Interval
-from qhelpers.notebook import style
+from qhelpers.notebook import journey, style
 
 Array = npt.NDArray[Any]
 
@@ -112,3 +112,34 @@ def _errors(values: Sequence[Interval]) -> tuple[list[float], list[float]]:
     """Return how far the intervals reach below and above, in percentage points."""
     low = [100 * (value.value - value.low) for value in values]
     return low, [100 * (value.high - value.value) for value in values]
+
+
+def path(network: Any, image: Any) -> None:
+    """Draw four latent weights of the dense layer, trained in 2 bits, on their way to logit 0.
+
+    Args:
+        network: the lesson's CNN, whose weights are rounded with a scale for each output.
+        image: float32 tensor [1, 784].
+    """
+    import torch
+
+    network = network.eval()
+    layer = network.fc.parametrizations.weight
+    real, step = layer.original.detach()[0], float(layer[0].scale[0])
+    stored = torch.round(real / step).clamp(-1, 1)
+    some = real.argsort()[[0, 700, 1400, -1]]
+    with torch.no_grad():
+        x = network.pool(network.relu(network.conv(image.reshape(1, 1, 28, 28))))
+        total, logit = float((x.flatten(1)[0] * stored).sum()), float(network(image)[0, 0])
+    journey.draw(
+        real[some].numpy(),
+        [f"{int(level):d}" for level in stored[some]],
+        products=f"{total:.2f}",
+        rescaled=f"x {step:.4f}\n{network.fc.bias[0].item():+.3f}",
+        result=f"{logit:.2f}",
+        types={"weights": "float32, latent", "stored": "2 bits", "sum": "float32"},
+        active=("weights", "stored"),
+        title="Training moves the weights on the line; three levels are stored",
+        of=len(real),
+        captions={"rescaled": "x scale, plus bias", "result": "logit"},
+    )

@@ -10,6 +10,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from numpy.typing import NDArray
 
 from qhelpers.evaluation.metrics import Accuracy
+from qhelpers.notebook import journey
 from qhelpers.notebook.style import COLORS, bits, finish, new
 
 Array = NDArray[Any]
@@ -131,3 +132,29 @@ def nibbles(integers: Sequence[int]) -> None:
         value = (high & 15) << 4 | (low & 15)
         bits(ax, groups, row, name=f"byte {row} = {value}")
     finish()
+
+
+def path(row: tuple[Array, Array, float, float], features: Array) -> None:
+    """Draw four 4-bit weights of one output on their way to its logit.
+
+    Args:
+        row: the output's weights [n] as floats and as integers, its scale and its bias.
+        features: [n] float32, what the layer reads.
+    """
+    real, integers, scale, bias = row
+    some = np.argsort(np.abs(real * features))[[-1, -9, -99, -499]]
+    some = some[np.argsort(real[some])]
+    total = float(integers @ features)
+    logit = scale * total + bias
+    journey.draw(
+        real[some],
+        [f"{n & 15:04b} = {n}" for n in integers[some]],
+        products=f"{total:,.1f}",
+        rescaled=f"x {scale:.3f}\n{bias:+.3f}",
+        result=f"{logit:.2f}",
+        types={"weights": "float32", "stored": "int4", "sum": "float32"},
+        active="stored",
+        title=f"In 4 bits the logit {real @ features + bias:.2f} becomes {logit:.2f}",
+        of=len(real),
+        captions={"rescaled": "x scale, plus bias", "result": "logit"},
+    )

@@ -28,8 +28,8 @@ def after_int8(sqnr_db: Mapping[str, float]) -> str:
         )
     if gain >= HALF_DB:
         return (
-            f"The activations' steps: 16 bits win {gain:.1f} dB. Tighter ranges (lesson\n"
-            "03), or 16x8 where the device has kernels for it (05)."
+            f"The activations' steps, or one clipped end: 16x8 wins {gain:.1f} dB. Better\n"
+            "ranges (lesson 03), or 16x8 where the device has kernels for it (05)."
         )
     return (
         f"The activations' ranges: finer steps bring {gain:+.1f} dB, so they clip.\n"

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
+from qhelpers.data import to_float
 from qhelpers.evaluation import metrics
 from qhelpers.evaluation.scorecard import Row, speed
-from qhelpers.notebook import style
+from qhelpers.notebook import journey, style
+from qhelpers.tflite.litert import LiteModel
 
 _COLORS = {"int4": style.COLORS["error"]}
 
@@ -64,3 +67,30 @@ def speed_by_size(ratios: Mapping[int, float], cpu: str) -> None:
     axes.set_xlabel(f"inputs and outputs of each of two dense layers (log); {cpu}")
     axes.set_ylabel("time / float32's time (log)")
     style.finish()
+
+
+def path(
+    file: LiteModel, weights: Mapping[str, NDArray[np.float32]], image: NDArray[np.uint8]
+) -> None:
+    """Draw what a device must store and compute: the same four weights in three schemes.
+
+    Args:
+        file: the course's CNN in int8.
+        weights: of the Keras model, by name.
+        image: uint8 [28, 28].
+    """
+    logits = file.predict(to_float(image[None]))[0]
+    place, some = int(logits.argmax()), slice(1000, 1004)
+    real = weights["logits/kernel"][some, place]
+    dense = next(t for t in file.constants() if t.shape == weights["logits/kernel"].shape[::-1])
+    stored = file.value(dense.index)[place, some]
+    journey.draw(
+        real,
+        [f"{a:.3f} | {b}" for a, b in zip(real, stored, strict=True)],
+        products="float\nor int32",
+        rescaled="int8:\nx scale",
+        result=f"{logits[place]:.2f}",
+        types={"weights": "float32", "stored": "float16 | int8"},
+        active=("stored", "sum"),
+        title="What a device must store, and what it must compute",
+    )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qhelpers.notebook import style
+from qhelpers.notebook import journey, style
 
 Array = npt.NDArray[Any]
 
@@ -17,7 +17,7 @@ def parting(exact: Array, given: Mapping[str, Array], parted: Array) -> None:
     """Draw a level (float64, [n, outputs]) where the orders' bytes part, and where each goes."""
     place = tuple(np.argwhere(parted)[0])
     level, bytes_of = exact[place], {name: int(found[place]) for name, found in given.items()}
-    low, title = int(level), "A level next to half-way: the orders round it to different integers"
+    low, title = int(level), "A level next to half-way: the engines round it to different integers"
     _, axes = style.new(1, 1, title, height=2.3)
     axes.axvline(low + 0.5, color=style.COLORS["muted"], ls="--", lw=1)
     look = {"arrowstyle": "-|>", "color": style.COLORS["pytorch_static"], "lw": 2}
@@ -33,7 +33,7 @@ def parting(exact: Array, given: Mapping[str, Array], parted: Array) -> None:
 
 def overflow(errors: Mapping[tuple[str, str], float]) -> None:
     """Draw the mean error of a logit for (bits, width of the sums)."""
-    title = "Added in pairs of 16 bits, 8-bit numbers lose; with a bit less in either they do not"
+    title = "In 16 bits, pairs of 8-bit products saturate; with one factor of 7 bits they do not"
     _, axes = style.new(1, 1, title, height=3.1)
     names = [f"{bits}, added in {width}" for bits, width in errors]
     colors = [style.COLORS["error" if "16" in width else "pytorch_static"] for _, width in errors]
@@ -44,3 +44,32 @@ def overflow(errors: Mapping[tuple[str, str], float]) -> None:
     axes.set_xlim(0, max(errors.values()) * 1.15)
     axes.grid(visible=False, axis="y")
     style.finish()
+
+
+def path(centred: Array, layer: Any, neuron: int, total: int, byte: int) -> None:
+    """Draw four weights of a neuron on their way to one byte.
+
+    Args:
+        centred: the layer's inputs less their zero point, integers [inputs].
+        layer: from `engines.read`.
+        neuron: whose byte.
+        total: its sum of products.
+        byte: what PyTorch makes of it.
+    """
+    weights = layer.weight[neuron].astype(int)
+    scale = float(np.broadcast_to(layer.weight_scale, len(layer.weight))[neuron])
+    some = np.sort(np.abs(weights * centred).argsort()[[-1, -9, -99, -199]])
+    some = some[np.argsort(weights[some])]
+    journey.draw(
+        weights[some] * scale,
+        [str(weights[i]) for i in some],
+        products=f"{total:,}",
+        rescaled=f"x {layer.input_scale * scale / layer.scale:.6f}",
+        result=str(byte),
+        types={"stored": "int8", "sum": "int32, or 16 bits", "result": "uint8"},
+        active=("sum", "rescaled"),
+        title="Engines differ in how they add, and in how they rescale",
+        color=style.COLORS["pytorch_static"],
+        of=len(weights),
+        captions={"rescaled": "bias, x scale"},
+    )
