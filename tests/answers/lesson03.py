@@ -33,7 +33,7 @@ WRONG = {
         ("'input'", "Expected a list"),
     ],
     "03.3": [
-        ("['min-max', 'percentile', 'min-max']", "so few levels"),
+        ("['min-max', 'percentile', 'min-max']", "what do rounding and clipping cost"),
         ("['MSE', 'MSE', 'min-max']", "clip `hot`"),
         ("['MSE', 'percentile', 'MSE']", "leave out"),
         ("['MSE', 'percentile']", "list of 3"),

@@ -54,7 +54,7 @@ def _compare(
     if zero_point == wanted.zero_point + 128:
         return hint(f"{at}: {zero_point} is for uint8, which begins at 0. int8 begins at -128.")
     if abs(zero_point - (-128 - low / right_scale)) < 1:
-        return hint(f"{at}: one level off. int() and // cut the fraction off: start from `low`, and round.")
+        return hint(f"{at}: one level off. Start from `low`; int() and // cut the fraction off.")
     if zero_point == -128 + np.rint(low / right_scale):
         return hint(f"{at}: mind the sign. `low` gets -128; on which side of it does 0 lie?")
     return hint(f"{at}: the scale is right. `low` is to become -128; where does 0 land then?")
