@@ -147,12 +147,6 @@ def trained(
     recipe = hashlib.sha256(f"{made_by} {_RECIPE}".encode()).hexdigest()[:8]
     bias = variant == "plain"
     model = build(bias)
-    if fit is not None:
-        try:
-            text = inspect.getsource(fit)
-        except (OSError, TypeError):  # typed at a prompt: run it each time
-            text = os.urandom(8).hex()
-        variant = f"fit-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     def learn() -> None:
         if fit is not None:
@@ -164,6 +158,13 @@ def trained(
         else:
             train(model, darken(digits.train_images[:_DARK]), digits.train_labels[:_DARK])
 
+    if fit is not None:
+        try:
+            text = inspect.getsource(fit)
+        except (OSError, TypeError):  # typed at a prompt: run each time, never kept
+            learn()
+            return model
+        variant = f"fit-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     learn_once(model, f"cnn-{variant}-{digits.key}-{recipe}", learn)
     return model
 

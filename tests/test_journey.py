@@ -53,3 +53,8 @@ def test_activations_get_a_row_of_their_own_that_leads_to_the_sum() -> None:
     assert {"activations", "quantized on the fly", "-128\n-64\n127", "2.000"} <= texts
     assert len(plt.gca().patches) == 7
     plt.close("all")
+
+
+def test_the_weights_that_are_drawn_add_most_and_stand_in_the_order_of_the_line() -> None:
+    weights, inputs = np.array([3.0, -2.0, 0.5, 1.0]), np.array([1.0, 4.0, 2.0, 0.0])
+    assert journey.telling(weights, inputs, ranks=(1, 2, 3)).tolist() == [1, 2, 0]

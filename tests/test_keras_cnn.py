@@ -271,8 +271,10 @@ def test_a_fit_of_ones_own_is_kept_apart(data: digits.Digits) -> None:
 
     keras_cnn.trained(data, fit=changed)
     assert len(fitted) == 2, "another source text: run again"
+    kept = sorted((paths.home() / "models").iterdir())
     keras_cnn.trained(data, fit=fitted.append)
     keras_cnn.trained(data, fit=fitted.append)
+    assert sorted((paths.home() / "models").iterdir()) == kept, "nothing that nobody can find"
     assert len(fitted) == 4, "no source text: run each time"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import difflib
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -193,7 +192,7 @@ class _Sums:
 
     def error(self, seen: dict[int, float]) -> TensorError:
         """Return what the sums say; `seen` has earlier tensors' noise, and gets this one's."""
-        ratios = {name: _ratio(self.signal, energy) for name, energy in self.energy.items()}
+        ratios = {n: metrics.ratio_db(self.signal, noise) for n, noise in self.energy.items()}
         at, name, operation, before = ratios.pop("arrived"), "input", "", 0.0
         if self.step:
             name, operation = short(self.mine.name), self.step.name
@@ -213,13 +212,6 @@ class _Sums:
             float(np.square(mean).sum() * self.count / total) if total else 0.0,
             np.atleast_1d(self.sums["own"] / self.count if "own" in self.alone else mean),
         )
-
-
-def _ratio(signal: float, noise: float) -> float:
-    """Return a ratio of energies in decibels."""
-    if noise == 0:
-        return math.inf
-    return 10 * math.log10(signal / noise) if signal else -math.inf
 
 
 def _stored(file: TfliteFile, place: int) -> Array:

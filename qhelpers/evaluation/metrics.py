@@ -166,7 +166,11 @@ def sqnr_db(reference: Array, approximation: Array) -> float:
     """
     reference, approximation = _pair(reference, approximation)
     signal = float(np.square(reference).sum())
-    noise = float(np.square(reference - approximation).sum())
+    return ratio_db(signal, float(np.square(reference - approximation).sum()))
+
+
+def ratio_db(signal: float, noise: float) -> float:
+    """Return a ratio of energies in decibels, with the infinities of `sqnr_db`."""
     if noise == 0:
         return math.inf
     return 10 * math.log10(signal / noise) if signal else -math.inf

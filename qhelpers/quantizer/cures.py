@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,15 +135,19 @@ def compared(float32: bytes, other: bytes, samples: Data) -> list[TensorError]:
 def _choices(float32: bytes, calibration: Data) -> dict[str, Ranges]:
     """Return ranges by the way in which they were chosen."""
     rng, parts = np.random.default_rng(0), defaultdict(list)
-    for name, values in recipes.activations(float32, calibration):
-        flat = values.ravel()
-        parts[name].append(rng.choice(flat, _KEPT) if flat.size > _KEPT else flat)
+
+    def passing() -> Iterator[tuple[str, Array]]:
+        for name, values in recipes.activations(float32, calibration):
+            flat = values.ravel()
+            parts[name].append(rng.choice(flat, _KEPT) if flat.size > _KEPT else flat)
+            yield name, values
+
+    whole = recipes.extremes(passing())
     seen = {name: np.concatenate(some) for name, some in parts.items()}
+    most = {n: tuple(np.percentile(v, (0.01, 99.99))) for n, v in seen.items()}
     return {
-        "smallest to largest": recipes.extremes(float32, calibration),
-        "99.98 % of the values": {
-            n: tuple(np.percentile(v, (0.01, 99.99))) for n, v in seen.items()
-        },
+        "smallest to largest": whole,
+        "99.98 % of the values": most,
         "least squared error": {name: _least_error(values) for name, values in seen.items()},
     }
 
@@ -250,7 +254,7 @@ def _equalized(float32: bytes, calibration: Data) -> tuple[bytes, Ranges]:
     if not edited.values:
         raise ValueError("no two layers follow each other with only ReLU between them")
     content = edited.content()
-    return content, recipes.extremes(content, calibration)
+    return content, recipes.extremes(recipes.activations(content, calibration))
 
 
 def _neighbours(file: LiteModel) -> list[tuple[int, int]]:

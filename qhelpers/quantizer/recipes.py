@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,17 +141,17 @@ def requantized(
     """
     module = paths.require("litert_quantizer.quantizer", extra="quantizer")
     with silence.quiet():
-        tool = module.Quantizer(bytearray(float32))
-        _configure(tool, name, TfliteFile(float32))
+        tool, file = module.Quantizer(bytearray(float32)), TfliteFile(float32)
+        _configure(tool, name, file)
         floats = [(".*", "INPUT"), (".*", "OUTPUT")] if io == "float32" else []
         for regex, operation in [*floats, *((f"^{re.escape(tensor)}", "*") for tensor in keep)]:
             tool.update_quantization_recipe(regex, operation, algorithm_key="no_quantize")
         found = None
         if tool.need_calibration:
-            signatures = TfliteFile(float32).schema.signatureDefs or []
+            signatures = file.schema.signatureDefs or []
             key = next((s.signatureKey.decode() for s in signatures), None)
-            found = tool.calibrate({key: list(one_by_one(calibration))[:1]}, num_threads=1)
-            for tensor, limits in (ranges or extremes(float32, calibration)).items():
+            found = tool.calibrate({key: [next(one_by_one(calibration))]}, num_threads=1)
+            for tensor, limits in (ranges or extremes(activations(float32, calibration))).items():
                 for end, value in zip(("min", "max"), limits, strict=True):
                     if tensor in found:
                         found[tensor][end] = np.full_like(found[tensor][end], value)
@@ -193,10 +193,10 @@ def activations(float32: bytes, samples: Data) -> Iterator[tuple[str, Array]]:
             yield info.name, file.value(info.index)
 
 
-def extremes(float32: bytes, samples: Data) -> Ranges:
-    """Return the ranges that hold every value."""
+def extremes(batches: Iterable[tuple[str, Array]]) -> Ranges:
+    """Return the ranges that hold every value of `activations`."""
     found: dict[str, tuple[float, float]] = {}
-    for name, values in activations(float32, samples):
+    for name, values in batches:
         low, high = found.get(name, (np.inf, -np.inf))
         found[name] = min(low, float(values.min())), max(high, float(values.max()))
     return found

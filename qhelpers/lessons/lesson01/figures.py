@@ -97,8 +97,7 @@ def path(model: keras.Model, image: NDArray[np.float32]) -> None:
     kernel, bias = (np.array(values) for values in model.layers[-1].get_weights())
     digit = int((features @ kernel + bias).argmax())
     total = float(features @ kernel[:, digit])
-    some = np.abs(kernel[:, digit] * features).argsort()[[-1, -9, -99, -499]]  # as in lesson 02
-    weights = np.sort(kernel[some, digit])
+    weights = kernel[journey.telling(kernel[:, digit], features), digit]
     journey.draw(
         weights,
         [f"{weight:.4f}" for weight in weights],

@@ -26,8 +26,7 @@ def path(
     `total` is the sum of their products.
     """
     (real, stored, step), (met, values, scale) = weights, row
-    some = np.abs(real * met).argsort()[[-1, -9, -99, -499]]
-    some = some[np.argsort(real[some])]  # from top to bottom as from left to right
+    some = journey.telling(real, met)
     journey.draw(
         real[some],
         [f"{q:.0f}" for q in stored[some]],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from qhelpers.tflite import silence
+from qhelpers.quantizer import recipes
 from qhelpers.tflite.litert import LiteModel
 
 if TYPE_CHECKING:
@@ -94,19 +94,4 @@ def with_rounded_weights(file: LiteModel) -> bytes:
 
 def with_litert_quantizer(content: bytes) -> bytes:
     """Return a float32 .tflite file cast to float16 by litert-quantizer."""
-    from litert_quantizer import qtyping, quantizer
-    from litert_quantizer.algorithm_manager import AlgorithmName
-
-    half = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
-    config = qtyping.OpQuantizationConfig(
-        weight_tensor_config=half, compute_precision=qtyping.ComputePrecision.FLOAT
-    )
-    with silence.quiet():
-        tool = quantizer.Quantizer(content)
-        tool.update_quantization_recipe(
-            regex=".*",
-            operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
-            op_config=config,
-            algorithm_key=AlgorithmName.FLOAT_CASTING,
-        )
-        return bytes(tool.quantize().quantized_model)
+    return recipes.requantized(content, "float16", {})

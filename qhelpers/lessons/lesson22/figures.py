@@ -58,8 +58,7 @@ def path(centred: Array, layer: Any, neuron: int, total: int, byte: int) -> None
     """
     weights = layer.weight[neuron].astype(int)
     scale = float(np.broadcast_to(layer.weight_scale, len(layer.weight))[neuron])
-    some = np.sort(np.abs(weights * centred).argsort()[[-1, -9, -99, -199]])
-    some = some[np.argsort(weights[some])]
+    some = journey.telling(weights, centred, ranks=(1, 9, 99, 199))
     journey.draw(
         weights[some] * scale,
         [str(weights[i]) for i in some],
