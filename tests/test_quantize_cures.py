@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -145,5 +146,9 @@ def test_the_verdict() -> None:
     found = verdict.choose(rows, "npu", 0.001, "accuracy", 500)
     assert found.ship is None
     assert "The nearest is int8, which loses 0.50% of accuracy." in found.why
+    assert "bring +0.0 dB: the weights are to blame, or ranges that clip" in found.why[-1]
+    rows[-1].score = dataclasses.replace(rows[-1].score, sqnr_db=34.0)
+    won = verdict.choose(rows, "npu", 0.001, "accuracy", 500).why[-1]
+    assert won.startswith("16-bit activations win 4.0 dB: better ranges")
     assert verdict.choose(rows[:1], "npu", 0.01, "accuracy", 5).ship is None
     assert verdict.choose(rows[:1], "desktop", 0.01, "accuracy", 5).ship == "float32"
