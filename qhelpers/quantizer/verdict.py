@@ -175,11 +175,9 @@ def _advice(rows: Sequence[Row]) -> str:
     by = {row.model: row.score.sqnr_db for row in rows}
     if not {"int8", "int16x8"} <= set(by):
         return "Look at the layers below, and at the cures that were tried."
-    gain = by["int16x8"] - by["int8"]
-    if gain < 3:  # not even half of the noise goes, so the steps of the activations are innocent
-        return (
-            f"16-bit activations bring {gain:+.1f} dB: the weights are to blame, or ranges that "
-            "clip; the layers below say which. Weights: train with the rounding in the loop. "
-            "Ranges: calibrate on inputs like those that come later."
-        )
-    return f"16-bit activations win {gain:.1f} dB: better ranges, or 16x8 where there are kernels."
+    if (gain := by["int16x8"] - by["int8"]) >= 3:  # three decibels are half of the noise
+        return f"16-bit activations win {gain:.1f} dB: better ranges, or 16x8 where it has kernels."
+    return (
+        f"16-bit activations bring {gain:+.1f} dB: the weights are to blame, or ranges that clip; "
+        "the layers below say which. Train with the rounding in the loop, or calibrate anew."
+    )
