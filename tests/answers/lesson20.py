@@ -4,7 +4,7 @@ WRONG = {
     "20.1": [
         ("lambda w, r: w >> r", "rounds down"),
         ("lambda w, r: (w + ((1 << r) >> 1)) >> r", "negative numbers go up"),
-        ("lambda w, r: np.rint(w / 2.0**r).astype(int)", "even neighbour"),
+        ("lambda w, r: np.rint(w / 2.0**r).astype(int)", "even neighbor"),
         ("lambda w, r: np.trunc(w / 2.0**r)", "Give integers"),
         ("lambda w, r: np.trunc(w / 2.0**r).astype(int)", "no half was added"),
         ("lambda w, r: ((w + (1 << r >> 1) - (w < 0)) >> r)", "nothing is shifted"),

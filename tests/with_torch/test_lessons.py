@@ -10,6 +10,7 @@ from qhelpers.evaluation import metrics
 from qhelpers.lessons.lesson06 import figures as figures06
 from qhelpers.lessons.lesson07 import exercises as exercises07
 from qhelpers.lessons.lesson07 import figures as figures07
+from qhelpers.lessons.lesson22 import exercises as exercises22
 from qhelpers.notebook import style
 from qhelpers.pytorch import engines, networks
 
@@ -93,3 +94,29 @@ def test_the_straight_through_gradient_stops_where_values_are_clipped():
     passed = exercises07.straight_through(gradient, x, np.float32(0.5), -2, 2)
     np.testing.assert_array_equal(passed, [0, 2, 2, 2, 0])
     assert passed.dtype == np.float32
+
+
+def test_dividing_in_place_of_a_reciprocal_gets_its_own_hint():
+    random, f32 = np.random.default_rng(2), np.float32
+    scales = random.uniform(0.001, 0.01), random.normal(0, 3, 64).astype(f32)
+    layer = engines.Layer(
+        weight=np.zeros((64, 4), np.int8),
+        weight_scale=np.array(scales[0]),
+        weight_zero_point=np.array(0),
+        bias=scales[1],
+        input_scale=float(random.uniform(0.005, 0.02)),
+        input_zero_point=0,
+        scale=float(random.uniform(0.0001, 0.0005)),
+        zero_point=37,
+    )
+    totals = random.integers(-60_000, 60_000, (1000, 64))
+
+    def divided(total, layer):
+        step = f32(layer.input_scale) * f32(layer.weight_scale)
+        total = f32(total + np.rint(layer.bias / step))
+        return np.rint(total * (step / f32(layer.scale))) + layer.zero_point
+
+    found = exercises22.third_order(divided, layer=layer, totals=totals)
+    assert not found.correct
+    assert "dividing by it can change the last bit" in found.text
+    assert exercises22.third_order(exercises22.qnnpack, layer=layer, totals=totals).correct

@@ -39,7 +39,7 @@ def _shift_away(answer: Callable[[NDArray[Any], Any], Any]) -> Verdict:
         if np.array_equal(got, np.floor(exact + 0.5)):
             return hint("Halves of negative numbers go up, to -2 for -2.5. They should go to -3.")
         if np.array_equal(got, np.rint(exact)):
-            return hint("Halves go to the even neighbour. They should go away from zero.")
+            return hint("Halves go to the even neighbor. They should go away from zero.")
         if bits == 0:
             return hint("With right = 0 nothing is shifted, and nothing may change.")
         place = int(np.flatnonzero(got != wanted)[0])
