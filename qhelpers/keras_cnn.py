@@ -10,7 +10,7 @@ import inspect
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,25 @@ def plan(images: int) -> tuple[int, int]:
     return (5, 256) if images >= 10_000 else (ceil(1200 / ceil(images / 32)), 32)
 
 
+def batches(
+    images: NDArray[Any], labels: NDArray[np.integer[Any]], epochs: int, batch: int
+) -> Iterator[tuple[NDArray[Any], NDArray[np.int32]]]:
+    """Hand out full batches, shuffled anew in each epoch and alike in each run.
+
+    Args:
+        images: [n, 28, 28], uint8 (divided by 255 here) or float32 in [0, 1] (as they are).
+        labels: [n] integers.
+        epochs: how often to go through the images; what is left over differs from epoch to epoch.
+        batch: images in a batch, at most n.
+    """
+    order, steps = np.random.default_rng(0), len(images) // batch
+    for _ in range(epochs):
+        for chosen in np.split(order.permutation(len(images))[: steps * batch], steps):
+            some: NDArray[Any] = images[chosen]
+            some = to_float(some) if some.dtype == np.uint8 else some
+            yield some, labels[chosen].astype(np.int32)
+
+
 def train(
     model: keras.Model,
     images: NDArray[np.uint8] | NDArray[np.float32],
@@ -99,7 +118,7 @@ def train(
     keras = _keras()
     count = len(images)
     epochs, batch = epochs or plan(count)[0], batch or plan(count)[1]
-    steps = count // batch  # what is left over differs from epoch to epoch
+    steps = count // batch
     keras.utils.set_random_seed(0)
     # Adam's steps are about as long as the rate, and a larger batch makes for surer steps.
     start = 8e-3 * (batch / 256) ** 0.5
@@ -116,14 +135,10 @@ def train(
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
         return loss  # else TensorFlow prunes it, and the last bits change
 
-    order, targets = np.random.default_rng(0), labels.astype(np.int32)
     with progress(epochs * steps, "Training the CNN") as advance:
-        for epoch in range(epochs):
-            shuffled = order.permutation(count)[: steps * batch]
-            for chosen in np.split(shuffled, steps):
-                some: NDArray[Any] = images[chosen]
-                step(to_float(some) if some.dtype == np.uint8 else some, targets[chosen])
-                advance(text=f"epoch {epoch + 1} of {epochs}")
+        for done, (some, answers) in enumerate(batches(images, labels, epochs, batch)):
+            step(some, answers)
+            advance(text=f"epoch {done // steps + 1} of {epochs}")
 
 
 def trained(

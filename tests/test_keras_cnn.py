@@ -292,12 +292,12 @@ def test_the_fit_that_lesson_01_shows_gives_the_weights_of_train(data: digits.Di
         "keras": keras,
         "data": digits,
         "digits": few,
-        "keras_cnn": SimpleNamespace(plan=lambda _: (epochs, 32)),
+        "keras_cnn": SimpleNamespace(plan=lambda _: (epochs, 32), batches=keras_cnn.batches),
         "test_images": digits.to_float(data.test_images[:64]),
         "test_labels": data.test_labels[:64],
     }
     for source in shown:
-        if "def batches" in source or "def fit" in source:
+        if "def fit" in source:
             exec(source, names)
     theirs, ours = keras_cnn.build(), keras_cnn.build()
     names["fit"](theirs)
