@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import os
 import secrets
+import signal
+import threading
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -133,17 +135,31 @@ def read_if_there(path: Path) -> bytes | None:
 def require(module: str, extra: str) -> ModuleType:
     """Import an optional package, such as "tensorflow", which an extra of qhelpers brings.
 
+    Stopping the kernel waits until it is imported: half a framework cannot be imported again.
+
     Raises:
         ImportError: it is not installed; the message says how to install it.
+        KeyboardInterrupt: the kernel was told to stop meanwhile.
     """
+    stops: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    main = threading.current_thread() is threading.main_thread() and before is not None
+    if main:
+        signal.signal(signal.SIGINT, lambda number, _: stops.append(number))
     try:
-        return importlib.import_module(module)
+        found = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
         raise ImportError(
             f"{module} is not installed. Install it with: {install_command(extra)}"
         ) from error
+    finally:
+        if main:
+            signal.signal(signal.SIGINT, before)
+    if stops:
+        raise KeyboardInterrupt
+    return found
 
 
 def install_command(extra: str) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -172,3 +173,18 @@ def test_claim_is_had_from_the_package(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == "✓ two is more than one\n"
     with pytest.raises(AttributeError, match="no attribute 'clam'"):
         _ = qhelpers.clam
+
+
+def test_stopping_the_kernel_waits_until_a_framework_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half an imported TensorFlow or PyTorch says "already registered" when imported again."""
+    (tmp_path / "slow_framework.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nready = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        paths.require("slow_framework", extra="")
+    assert sys.modules.pop("slow_framework").ready
+    assert signal.getsignal(signal.SIGINT) is before
