@@ -57,7 +57,10 @@ def rows(weights: ArrayLike, per: Literal["tensor", "channel"] | int) -> Floats:
 def by_minmax(
     values: ArrayLike, bits: int = 8, axis: int | None = None, symmetric: bool = False
 ) -> affine.QuantParams:
-    """Choose scales so that the smallest and the largest value just fit: nothing is clipped."""
+    """Choose scales so that the smallest and the largest value just fit: nothing is clipped.
+
+    So LiteRT and PyTorch do for weights: symmetric, along the axis of the output channels.
+    """
     return by_percentile(values, bits, 100, axis, symmetric)
 
 
