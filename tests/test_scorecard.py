@@ -34,7 +34,7 @@ def _row(digits: Digits, name: str = "float32", bytes_: int = 8000, **changes) -
         "reference_outputs": outputs,
         "digits": digits,
         "lesson": 1,
-        "latency": metrics.Latency(1e-5, 1e-5, 1e-5, 1.5, 1.25, 1.75),
+        "latency": metrics.Latency(1e-5, 1.5, 1.25, 1.75),
         "reference_content": bytes(8000),
     }
     return scorecard.row(name, **{**facts, **changes})
