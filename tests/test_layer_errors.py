@@ -114,7 +114,7 @@ def test_errors_agree_with_the_outputs(files: dict[str, bytes], inputs: np.ndarr
     assert errors[-1].sqnr_db == pytest.approx(metrics.sqnr_db(first, second), abs=1e-4)
     lite = litert.LiteModel(files["int8"])
     back = lite.inputs[0].scales[0] * (
-        lite.quantize_input(inputs).astype(np.float64) - lite.inputs[0].zero_points[0]
+        lite.inputs[0].to_raw(inputs).astype(np.float64) - lite.inputs[0].zero_points[0]
     )
     assert errors[0].sqnr_db == pytest.approx(metrics.sqnr_db(inputs, back), abs=1e-4)
 

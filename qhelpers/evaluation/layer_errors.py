@@ -188,7 +188,7 @@ class _Sums:
             values = list(map(_rounded, values))
         pairs = zip(file.ins.items(), values, strict=True)
         file.invoke({port: info.to_raw(some) for (port, info), some in pairs})
-        return file.dequantize_output(file.value(file.outputs[0].index))
+        return file.outputs[0].to_real(file.value(file.outputs[0].index))
 
     def error(self, seen: dict[int, float]) -> TensorError:
         """Return what the sums say; `seen` has earlier tensors' noise, and gets this one's."""
@@ -216,10 +216,8 @@ class _Sums:
 
 def _stored(file: TfliteFile, place: int) -> Array:
     """Return the weights at `place` as real numbers, also those behind a DEQUANTIZE."""
-    for step in file.operations:
-        if step.name == "DEQUANTIZE" and place in step.outputs:
-            place = step.inputs[0]
-    return file.tensors[place].to_real(file.value(place))
+    info = file.undequantized(place)
+    return info.to_real(file.value(info.index))
 
 
 def _computed(file: TfliteFile, step: Operation | None) -> list[int]:
