@@ -14,7 +14,7 @@ import numpy as np
 
 from qhelpers.evaluation import metrics
 from qhelpers.progress import progress
-from qhelpers.tflite.file import MOVES, Array, Operation, TensorInfo, TfliteFile, written
+from qhelpers.tflite.file import MOVES, Array, Operation, TfliteFile, written
 from qhelpers.tflite.litert import LiteModel
 
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
@@ -86,12 +86,8 @@ def tensor_errors(
         {name: info.to_raw(some) for (name, info), some in zip(f.ins.items(), values, strict=True)}
         for f in (left, right)
     ]
-    found = [_Sums(left, right, left.inputs[0], right.inputs[0])]
-    for mine, theirs in matched(left, right):
-        place, other_place = left.tensors[mine.outputs[0]], right.tensors[theirs.outputs[0]]
-        found.append(_Sums(left, right, place, other_place, mine, theirs))
-        if alone:
-            found[-1].alone = _alone(left, right, mine, theirs)
+    pairs = matched(left, right)
+    found = [_Sums(left, right), *(_Sums(left, right, pair, alone) for pair in pairs)]
     count = len(values[0])
     with progress(count, "Layers") as advance:
         for done, _ in zip(left.batches(raw[0], count), right.batches(raw[1], count), strict=True):
@@ -136,24 +132,27 @@ def short(name: str) -> str:
 
 
 class _Sums:
-    """One tensor of both files, and the energy of its errors, summed over batches."""
+    """One tensor of both files, made by a pair of operations, or the input: its errors' energy."""
 
     def __init__(
         self,
         left: LiteModel,
         right: LiteModel,
-        mine: TensorInfo,
-        theirs: TensorInfo,
-        step: Operation | None = None,
-        their_step: Operation | None = None,
+        pair: tuple[Operation, Operation] | None = None,
+        alone: bool = False,
     ) -> None:
-        self.left, self.right, self.mine, self.theirs = left, right, mine, theirs
-        self.step = step
+        self.left, self.right, self.step = left, right, pair[0] if pair else None
+        self.mine, self.theirs = left.inputs[0], right.inputs[0]
         self.weights_db: float | None = None
-        if step and their_step and step.name in _WEIGHTED:
-            weights = left.value(step.inputs[1]), _stored(right, their_step.inputs[1])
-            self.weights_db = metrics.sqnr_db(*weights)
         self.alone: dict[str, LiteModel] = {}
+        if pair:
+            step, other = pair
+            self.mine, self.theirs = left.tensors[step.outputs[0]], right.tensors[other.outputs[0]]
+            if step.name in _WEIGHTED:
+                weights = left.value(step.inputs[1]), _stored(right, other.inputs[1])
+                self.weights_db = metrics.sqnr_db(*weights)
+            if alone:
+                self.alone = _alone(left, right, step, other)
         self.signal, self.count, self.cut = 0.0, 0, 0
         self.energy: dict[str, float] = defaultdict(float)
         self.sums: dict[str, Any] = defaultdict(float)
