@@ -163,18 +163,14 @@ class Scorecard:
             )
         stored |= {path: row for path, row in _only_here.items() if path.parent == folder}
         shas = {row.model: row.file_sha for row in stored.values()}
-        kept = []
-        for row in stored.values():
-            if upto is not None and row.lesson > upto:
-                continue
-            if shas.get(row.reference, row.reference_sha) == row.reference_sha:
-                kept.append(row)
-            else:
-                notes.append(
-                    f"{row.model} left out: it was compared with another {row.reference} file. "
-                    "Run its lesson again."
-                )
-        return cls(digits.source, sorted(kept, key=_place), notes)
+        rows = [row for row in stored.values() if upto is None or row.lesson <= upto]
+        stale = [row for row in rows if shas.get(row.reference) not in (None, row.reference_sha)]
+        notes += [
+            f"{row.model} left out: it was compared with another {row.reference} file. "
+            "Run its lesson again."
+            for row in stale
+        ]
+        return cls(digits.source, sorted((r for r in rows if r not in stale), key=_place), notes)
 
     def _cells(self, row: Row) -> list[str]:
         """Return a row's texts, one for each column."""
