@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from html import escape
 from pathlib import Path
-from typing import Any
 
-import numpy.typing as npt
 import tabulate
 
 from qhelpers import paths
 from qhelpers.data import Digits, to_float
 from qhelpers.evaluation import metrics
 from qhelpers.tflite.conversion import RECIPES
+from qhelpers.tflite.file import Array
 from qhelpers.tflite.litert import LiteModel
-
-Array = npt.NDArray[Any]
 
 WIDTH = 78
 """Columns that a table and the lines below it take at most: those of a page."""
@@ -100,7 +96,7 @@ def add(row: Row) -> Path:
     """
     path = _path(row.model, row.data_key)
     with contextlib.suppress(ValueError, OSError):
-        row = dataclasses.replace(row, lesson=min(row.lesson, _parse(path, row.data_key).lesson))
+        row = replace(row, lesson=min(row.lesson, _parse(path, row.data_key).lesson))
     content = json.dumps(asdict(row), indent=1, ensure_ascii=False).encode()
     if not paths.keep(path, content):
         _only_here[path] = row
