@@ -6,7 +6,7 @@ import contextlib
 import copy
 import difflib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ class TensorError:
         sqnr_db: signal-to-quantization-noise ratio; infinite where both are equal.
         added: how much noise came in here: the energy of the error over that of the signal, less
             the same share for the noisiest tensor that the operation reads. Below 0 where errors
-            average out.
+            average out; it tells nothing behind a tensor that has half as much noise as signal.
         weights_db: SQNR of the operation's weights alone; None if it has none.
         tensor: its name in the float32 file.
         alone: SQNR of the operation run alone on the float network's inputs: "own" as it is in the
@@ -96,15 +96,6 @@ def tensor_errors(
             advance(done)
     seen: dict[int, float] = {}
     return [sums.error(seen) for sums in found]
-
-
-def worst(errors: Sequence[TensorError]) -> TensorError:
-    """Return the tensor at which most noise came in, up to the first that drowns in noise.
-
-    Behind a tensor whose error has more than half of the signal's energy, nothing can be told.
-    """
-    drowned = next((i for i, error in enumerate(errors) if error.noise > 0.5), len(errors))
-    return max(errors[: drowned + 1], key=lambda error: error.added)
 
 
 def share(sqnr_db: float) -> float:
