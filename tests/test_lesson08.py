@@ -17,7 +17,7 @@ ROWS = arrays(np.float64, (3, 8), elements=st.floats(-100, 100, width=32))
 def test_rounding_and_clipping_add_up_to_the_error(real, bits, share):
     clip = share * np.abs(real).max(axis=1)
     rounding, clipping = few_bits.squared_errors(real, bits, clip)
-    params = affine.choose_per_channel(clip[:, None], axis=0, bits=bits)
+    params = affine.choose(-clip, clip, bits, symmetric=True, narrow=True, axis=0)
     error = ((real - affine.fake_quantize(real, params)) ** 2).mean(axis=1)
     assert np.allclose(rounding + clipping, error, rtol=1e-9, atol=1e-30)
     steps = np.asarray(params.scale)

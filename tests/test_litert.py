@@ -210,12 +210,12 @@ def test_batches_change_nothing(files: dict[str, bytes], monkeypatch: pytest.Mon
 
 def test_raw_in_raw_out(files: dict[str, bytes], images: np.ndarray) -> None:
     model = litert.LiteModel(files["int8"])
-    raw = model.run_raw(model.quantize_input(images))
+    raw = model.run_raw(model.inputs[0].to_raw(images))
     assert raw.dtype == np.uint8
     info = model.outputs[0]
     by_hand = (raw.astype(np.float64) - info.zero_points[0]) * float(info.scales[0])
-    np.testing.assert_allclose(model.dequantize_output(raw), by_hand, rtol=1e-6)
-    np.testing.assert_array_equal(model.predict(images), model.dequantize_output(raw))
+    np.testing.assert_allclose(info.to_real(raw), by_hand, rtol=1e-6)
+    np.testing.assert_array_equal(model.predict(images), info.to_real(raw))
 
 
 def test_a_fixed_batch_works_too(images: np.ndarray) -> None:
@@ -235,7 +235,7 @@ def test_single_runs_one_image(files: dict[str, bytes], images: np.ndarray) -> N
     once()
     inside = dict(zip(once.__code__.co_freevars, once.__closure__, strict=True))
     found = inside["interpreter"].cell_contents.get_tensor(model.outputs[0].index)
-    np.testing.assert_array_equal(model.dequantize_output(found), model.predict(images[3:4]))
+    np.testing.assert_array_equal(model.outputs[0].to_real(found), model.predict(images[3:4]))
 
 
 def test_constants_are_the_weights(files: dict[str, bytes], keras_model: Any) -> None:
@@ -315,14 +315,6 @@ def test_values_not_kept_say_how_to_keep_them(files: dict[str, bytes]) -> None:
     (conv,) = [step for step in model.operations if step.name == "CONV_2D"]
     with pytest.raises(ValueError, match="keep_tensors=True"):
         model.value(conv.outputs[0])
-    with pytest.raises(ValueError, match=r"no tensor 'nothing'; the file has: .*image"):
-        model.value("nothing")
-
-
-def test_a_value_by_name_and_by_index(files: dict[str, bytes]) -> None:
-    model = litert.LiteModel(files["int8"])
-    info = model.constants()[-1]
-    np.testing.assert_array_equal(model.value(info.name), model.value(info.index))
 
 
 def test_the_file_and_its_facts(files: dict[str, bytes], tmp_path: Path) -> None:
@@ -372,35 +364,29 @@ def test_wrong_calls(files: dict[str, bytes], images: np.ndarray) -> None:
 
 
 def test_float_inputs_pass_through(files: dict[str, bytes], images: np.ndarray) -> None:
-    model = litert.LiteModel(files["int16x8"])
-    assert model.quantize_input(images) is images
-    assert model.quantize_input(images.astype(np.float64)).dtype == np.float32
+    (info,) = litert.LiteModel(files["int16x8"]).inputs
+    assert info.to_raw(images) is images
+    assert info.to_raw(images.astype(np.float64)).dtype == np.float32
 
 
-def _with_input(dtype: type, scale: float, zero_point: int) -> litert.LiteModel:
-    """A model of which only the input is known."""
-    model = object.__new__(litert.LiteModel)
+def _info(dtype: type, scale: float, zero_point: int) -> TensorInfo:
+    """A quantized tensor."""
     scales, zero_points = np.array([scale], np.float32), np.array([zero_point])
-    model.inputs = [
-        TensorInfo(
-            0, "image", (1, 8), np.dtype(dtype), scales, zero_points, None, np.dtype(dtype).name
-        )
-    ]
-    return model
+    kind = np.dtype(dtype)
+    return TensorInfo(0, "image", (1, 8), kind, scales, zero_points, None, kind.name)
 
 
 def test_inputs_are_rounded_half_to_even_and_clipped() -> None:
-    model = _with_input(np.int8, 0.5, -3)
     real = np.array([[0.25, 0.75, 1.25, -0.25, 0.3, 1e30, -np.inf, 64.99]], np.float32)
-    found = model.quantize_input(real)
+    found = _info(np.int8, 0.5, -3).to_raw(real)
     assert found.dtype == np.int8
     assert found.tolist() == [[-3, -1, -1, -3, -2, 127, -128, 127]]
 
 
 def test_every_pixel_comes_back() -> None:
-    model = _with_input(np.uint8, 1 / 255, 0)
     pixels = np.arange(256, dtype=np.uint8).reshape(1, -1)
-    np.testing.assert_array_equal(model.quantize_input(pixels / np.float32(255)), pixels)
+    found = _info(np.uint8, 1 / 255, 0).to_raw(pixels / np.float32(255))
+    np.testing.assert_array_equal(found, pixels)
 
 
 @settings(max_examples=200)
@@ -415,7 +401,7 @@ def test_quantized_input_is_the_nearest_step(
 ) -> None:
     limits = np.iinfo(dtype)
     zero_point = max(zero_point, limits.min)
-    found = _with_input(dtype, scale, zero_point).quantize_input(real)
+    found = _info(dtype, scale, zero_point).to_raw(real)
     exact = float(np.float32(scale))
     for value, quantized in zip(real.ravel(), found.ravel(), strict=True):
         by_hand = round(float(value) / exact) + zero_point  # Python rounds half to even
@@ -467,6 +453,6 @@ def test_four_bit_weights_are_unpacked_and_called_so() -> None:
     stored.type = one_layer.schema.TensorType.INT4
     model.buffers[stored.buffer].data = packed
     file = TfliteFile(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
-    np.testing.assert_array_equal(file.value("w"), values)
+    np.testing.assert_array_equal(file.value(file.operations[0].inputs[1]), values)
     assert file.stored().startswith("int4 weights")
     assert file.stored_bytes() == {"int4": 3}

@@ -151,7 +151,6 @@ def test_latency_in_turn_with_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["a"].ratio == found["a"].ratio_low == found["a"].ratio_high == 1.0
     assert found["b"].median_s == pytest.approx(0.010)
     assert (found["b"].ratio, found["c"].ratio) == pytest.approx((2.5, 0.5))
-    assert found["b"].low_s <= found["b"].median_s <= found["b"].high_s
 
 
 def test_latency_repeats_fast_calls(monkeypatch: pytest.MonkeyPatch) -> None:

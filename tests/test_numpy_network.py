@@ -35,7 +35,7 @@ def files(data: digits.Digits) -> dict[str, bytes]:
 
 def raw_images(content: bytes, data: digits.Digits, count: int) -> Any:
     floats = digits.to_float(data.test_images[:count])
-    return litert.LiteModel(content).quantize_input(floats)
+    return litert.LiteModel(content).inputs[0].to_raw(floats)
 
 
 @pytest.mark.parametrize("name", ["plain int8", "dark int8", "plain int16x8", "dark int16x8"])

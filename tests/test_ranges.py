@@ -83,31 +83,6 @@ def test_what_has_no_range_is_refused():
             ranges.by_percentile([1.0], 8, percent)
 
 
-def test_rows_share_scales_as_said():
-    weights = np.arange(24.0).reshape(2, 3, 4)
-    assert ranges.rows(weights, "tensor").shape == (1, 24)
-    assert ranges.rows(weights, "channel").tolist() == weights.reshape(2, 12).tolist()
-    assert ranges.rows(weights, 6)[1].tolist() == [6, 7, 8, 9, 10, 11]
-    assert ranges.rows(weights, 100).shape == (2, 12)
-    for per in ("tensor", "channel", 6):
-        assert np.array_equal(ranges.rows(weights, per).reshape(weights.shape), weights)
-
-
-@pytest.mark.parametrize(
-    ("shape", "per", "message"),
-    [
-        ((2, 12), 5, "12 weights is no whole number of groups of 5"),
-        ((2, 12), "layer", '"tensor", "channel" or a size'),
-        ((2, 12), 0, "got 0"),
-        ((12,), "channel", r"\[channels, ...\]"),
-        ((0, 3), "channel", r"got \[0, 3\]"),
-    ],
-)
-def test_rows_that_cannot_be_cut(shape, per, message):
-    with pytest.raises(ValueError, match=message):
-        ranges.rows(np.zeros(shape), per)
-
-
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
 def test_by_mse_of_weights_finds_what_a_fine_search_finds(bits):
     found = ranges.by_mse(LONG_TAILS, bits, axis=0, symmetric=True)

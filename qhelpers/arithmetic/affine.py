@@ -59,23 +59,6 @@ class QuantParams:
             )
 
 
-def integer_range(bits: int, signed: bool = True, narrow: bool = False) -> tuple[int, int]:
-    """Return the smallest and the largest integer of 1 to 16 bits; 1 bit only unsigned.
-
-    A narrow range leaves out the smallest, so that a signed one is as long on both sides: 8 bits
-    give (-128, 127), narrow (-127, 127).
-    """
-    if not 1 <= bits <= 16:
-        raise ValueError(f"bits must be 1 to 16; got {bits}.")
-    if bits == 1 and (signed or narrow):
-        raise ValueError(
-            "1 bit has two levels: signed, none lies above zero; narrow leaves only one. "
-            "Use signed=False, narrow=False."
-        )
-    qmin, qmax = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-    return qmin + narrow, qmax
-
-
 def choose(
     low: float | Floats,
     high: float | Floats,
@@ -89,11 +72,18 @@ def choose(
 
     The range is widened to hold 0.0, which always gets an integer of its own: padding and ReLU
     produce exact zeros. All of it comes back within scale / 2. Nothing but zero gets scale 1.
-    `bits`, `signed` and `narrow` are those of `integer_range`; `symmetric` means zero_point 0 and
-    as much range on both sides, scale = largest magnitude / qmax. Computed in float64. With arrays
-    [channels] for `low` and `high` goes the `axis` that the channels lie along.
+    Integers have 1 to 16 `bits`, 1 only unsigned; `narrow` leaves out the smallest, so that 8 bits
+    are -127 to 127, as many on both sides. `symmetric` means zero_point 0 and as much range on both
+    sides, scale = largest magnitude / qmax. Computed in float64. With arrays [channels] for `low`
+    and `high` goes the `axis` that the channels lie along.
     """
-    qmin, qmax = integer_range(bits, signed, narrow)
+    if not 1 <= bits <= 16:
+        raise ValueError(f"bits must be 1 to 16; got {bits}.")
+    if bits == 1 and (signed or narrow):
+        raise ValueError(
+            "1 bit has two levels: signed, none lies above zero; narrow leaves only one. "
+            "Use signed=False, narrow=False."
+        )
     if symmetric and not signed:
         raise ValueError(
             "symmetric quantization needs integers on both sides of zero_point 0, and unsigned "
@@ -103,6 +93,8 @@ def choose(
         raise ValueError(f"low and high must be finite float32 numbers; got {low} and {high}.")
     if np.any(low > high):
         raise ValueError(f"low must not be above high; got {low} and {high}. Swap them?")
+    qmin, qmax = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    qmin += narrow
     low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
     step = np.maximum(-low, high) / qmax if symmetric else (high - low) / (qmax - qmin)
     scale = np.where(high == low, 1.0, np.maximum(step, _SMALLEST_SCALE))
@@ -113,37 +105,23 @@ def choose(
     return QuantParams(float(scale), int(zero_point), qmin, qmax, axis)
 
 
-def choose_per_channel(
-    values: ArrayLike,
-    axis: int,
-    bits: int = 8,
-    signed: bool = True,
-    symmetric: bool = True,
-    narrow: bool = True,
-) -> QuantParams:
-    """Choose one scale for every channel of an array, as LiteRT and PyTorch do for weights.
-
-    `axis` is the one that the channels lie along; all else is as in `choose`.
-    """
-    real = _real(values)
-    if not -real.ndim <= axis < real.ndim or real.size == 0:
-        raise ValueError(f"values must have an axis {axis} and numbers; got shape {real.shape}.")
-    axis %= real.ndim
-    channels = np.moveaxis(real, axis, 0).reshape(real.shape[axis], -1)
-    low, high = channels.min(axis=1), channels.max(axis=1)
-    return choose(low, high, bits, signed, symmetric, narrow, axis)
-
-
 def quantize(real: ArrayLike, params: QuantParams) -> NDArray[Any]:
     """Turn real numbers into integers: round(real / scale) + zero_point, clipped to the range.
 
     Computed in float64; halves go to even. The integers come in the smallest type for the range.
     """
-    values = _real(real)
+    values = np.asarray(real, dtype=np.float64)
+    bad = values.size - int(np.isfinite(values).sum())
+    if bad:
+        found = f"{bad} of {values.size} values are NaN or infinite"
+        raise ValueError(f"{found}; no integer stands for those.")
     scale, zero_point = _along_axis(params, values.shape)
     with np.errstate(over="ignore"):  # far outside the range: infinite, then clipped
         levels = np.rint(values / scale) + zero_point
-    return np.asarray(np.clip(levels, params.qmin, params.qmax)).astype(_smallest_type(params))
+    # Among the signed types, the one that holds -qmax - 1 is the smallest that holds qmax.
+    lowest = min(params.qmin, -params.qmax - 1)
+    smallest = np.min_scalar_type(lowest if params.qmin < 0 else params.qmax)
+    return np.asarray(np.clip(levels, params.qmin, params.qmax)).astype(smallest)
 
 
 def dequantize(quantized: ArrayLike, params: QuantParams) -> NDArray[np.float32]:
@@ -168,16 +146,6 @@ def fake_quantize(real: ArrayLike, params: QuantParams) -> NDArray[np.float32]:
     return dequantize(quantize(real, params), params)
 
 
-def _real(values: ArrayLike) -> Floats:
-    """Return `values` as float64; NaN and infinity are errors."""
-    real = np.asarray(values, dtype=np.float64)
-    bad = real.size - int(np.isfinite(real).sum())
-    if bad:
-        found = f"{bad} of {real.size} values are NaN or infinite"
-        raise ValueError(f"{found}; no integer stands for those.")
-    return real
-
-
 def _along_axis(params: QuantParams, shape: tuple[int, ...]) -> tuple[Floats, Integers]:
     """Shape scale and zero point so that they spread over an array of `shape`."""
     scale, zero_point = np.asarray(params.scale), np.asarray(params.zero_point)
@@ -190,10 +158,3 @@ def _along_axis(params: QuantParams, shape: tuple[int, ...]) -> tuple[Floats, In
         )
     spread = (-1,) + (1,) * (len(shape) - params.axis - 1)
     return scale.reshape(spread), zero_point.reshape(spread if zero_point.ndim else ())
-
-
-def _smallest_type(params: QuantParams) -> np.dtype[Any]:
-    """Return the smallest integer type that holds qmin to qmax."""
-    # Among the signed types, the one that holds -qmax - 1 is the smallest that holds qmax.
-    lowest = min(params.qmin, -params.qmax - 1)
-    return np.min_scalar_type(lowest if params.qmin < 0 else params.qmax)

@@ -16,7 +16,7 @@ def pack(integers: ArrayLike, bits: int) -> NDArray[np.uint8]:
     Raises:
         ValueError: another number of bits, no integers, or one that does not fit.
     """
-    size = _bytes(np.size(integers), bits)
+    _check(bits)
     array = np.asarray(integers)
     if array.dtype.kind not in "iu":
         raise ValueError(f"only integers can be packed; got {array.dtype}. Quantize first.")
@@ -25,10 +25,9 @@ def pack(integers: ArrayLike, bits: int) -> NDArray[np.uint8]:
         fits_signed = -(2 ** (bits - 1)) <= low and high < 2 ** (bits - 1)
         if not fits_signed and not (low >= 0 and high < 2**bits):
             raise ValueError(f"integers from {low} to {high} do not fit into {bits} bits.")
-    whole = np.zeros(size * (8 // bits), np.uint8)
-    whole[: array.size] = array.ravel().astype(np.int64) & (2**bits - 1)
-    shifted = whole.reshape(-1, 8 // bits) << np.arange(0, 8, bits, dtype=np.uint8)
-    return np.asarray(np.bitwise_or.reduce(shifted, axis=1), np.uint8)
+    column = array.astype(np.uint8).reshape(-1, 1)
+    lowest = np.unpackbits(column, axis=1, count=bits, bitorder="little")
+    return np.packbits(lowest, bitorder="little")
 
 
 def unpack(packed: ArrayLike, bits: int, count: int, signed: bool = True) -> NDArray[Any]:
@@ -37,8 +36,8 @@ def unpack(packed: ArrayLike, bits: int, count: int, signed: bool = True) -> NDA
     Raises:
         ValueError: another number of bits, or the number of bytes does not fit `count`.
     """
-    size = _bytes(count, bits)
-    array = np.asarray(packed, np.uint8).ravel()
+    _check(bits)
+    array, size = np.asarray(packed, np.uint8).ravel(), -(-count * bits // 8)
     if array.size != size:
         raise ValueError(f"{count} integers of {bits} bits take {size} bytes; got {array.size}.")
     pieces = array[:, None] >> np.arange(0, 8, bits, dtype=np.uint8) & (2**bits - 1)
@@ -49,8 +48,7 @@ def unpack(packed: ArrayLike, bits: int, count: int, signed: bool = True) -> NDA
     return np.asarray((found.astype(np.int16) ^ half) - half, np.int8)
 
 
-def _bytes(count: int, bits: int) -> int:
-    """Return how many bytes `count` numbers take; refuse widths that do not divide a byte."""
+def _check(bits: int) -> None:
+    """Refuse widths that do not divide a byte."""
     if bits not in (1, 2, 4, 8):
         raise ValueError(f"bits must be 1, 2, 4 or 8; got {bits}.")
-    return -(-count * bits // 8)

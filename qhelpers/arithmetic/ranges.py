@@ -12,7 +12,7 @@ section 3.1.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,40 +24,13 @@ Floats = NDArray[np.float64]
 _CANDIDATES = 50  # clipping points that `by_mse` tries
 
 
-def rows(weights: ArrayLike, per: Literal["tensor", "channel"] | int) -> Floats:
-    """Cut weights into the rows that get a scale each.
-
-    Args:
-        weights: real numbers [channels, ...], output channel first.
-        per: "tensor" for one row, "channel" for one each, or a number: groups of so many
-            neighbouring weights of a channel (the whole channel where it has fewer).
-
-    Returns:
-        float64 [rows, weights per row].
-    """
-    real = np.asarray(weights, np.float64)
-    if real.ndim < 2 or real.size == 0:
-        raise ValueError(f"weights must be [channels, ...] with numbers; got {list(real.shape)}.")
-    flat = real.reshape(len(real), -1)
-    if per == "tensor":
-        return flat.reshape(1, -1)
-    if per == "channel":
-        return flat
-    if isinstance(per, str) or per < 1:
-        raise ValueError(f'per must be "tensor", "channel" or a size of 1 or more; got {per!r}.')
-    size = min(per, flat.shape[1])
-    if flat.shape[1] % size:
-        raise ValueError(
-            f"a channel of {flat.shape[1]} weights is no whole number of groups of {size}; "
-            "choose a divisor."
-        )
-    return flat.reshape(-1, size)
-
-
 def by_minmax(
     values: ArrayLike, bits: int = 8, axis: int | None = None, symmetric: bool = False
 ) -> affine.QuantParams:
-    """Choose scales so that the smallest and the largest value just fit: nothing is clipped."""
+    """Choose scales so that the smallest and the largest value just fit: nothing is clipped.
+
+    So LiteRT and PyTorch do for weights: symmetric, along the axis of the output channels.
+    """
     return by_percentile(values, bits, 100, axis, symmetric)
 
 
@@ -81,7 +54,7 @@ def by_percentile(
         return _params(-high, high, bits, axis, symmetric)
     rest = (100 - percent) / 2
     low, high = np.percentile(channels, [rest, 100 - rest], axis=1)
-    return _params(np.minimum(low, 0), np.maximum(high, 0), bits, axis, symmetric)
+    return _params(low, high, bits, axis, symmetric)
 
 
 def by_mse(

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import difflib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from qhelpers.evaluation import metrics
 from qhelpers.progress import progress
-from qhelpers.tflite.file import MOVES, Array, Operation, TensorInfo, TfliteFile, written
+from qhelpers.tflite.file import MOVES, Array, Operation, TfliteFile, written
 from qhelpers.tflite.litert import LiteModel
 
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
@@ -30,7 +30,7 @@ class TensorError:
         sqnr_db: signal-to-quantization-noise ratio; infinite where both are equal.
         added: how much noise came in here: the energy of the error over that of the signal, less
             the same share for the noisiest tensor that the operation reads. Below 0 where errors
-            average out.
+            average out; it tells nothing behind a tensor that has half as much noise as signal.
         weights_db: SQNR of the operation's weights alone; None if it has none.
         tensor: its name in the float32 file.
         alone: SQNR of the operation run alone on the float network's inputs: "own" as it is in the
@@ -86,12 +86,8 @@ def tensor_errors(
         {name: info.to_raw(some) for (name, info), some in zip(f.ins.items(), values, strict=True)}
         for f in (left, right)
     ]
-    found = [_Sums(left, right, left.inputs[0], right.inputs[0])]
-    for mine, theirs in matched(left, right):
-        place, other_place = left.tensors[mine.outputs[0]], right.tensors[theirs.outputs[0]]
-        found.append(_Sums(left, right, place, other_place, mine, theirs))
-        if alone:
-            found[-1].alone = _alone(left, right, mine, theirs)
+    pairs = matched(left, right)
+    found = [_Sums(left, right), *(_Sums(left, right, pair, alone) for pair in pairs)]
     count = len(values[0])
     with progress(count, "Layers") as advance:
         for done, _ in zip(left.batches(raw[0], count), right.batches(raw[1], count), strict=True):
@@ -100,15 +96,6 @@ def tensor_errors(
             advance(done)
     seen: dict[int, float] = {}
     return [sums.error(seen) for sums in found]
-
-
-def worst(errors: Sequence[TensorError]) -> TensorError:
-    """Return the tensor at which most noise came in, up to the first that drowns in noise.
-
-    Behind a tensor whose error has more than half of the signal's energy, nothing can be told.
-    """
-    drowned = next((i for i, error in enumerate(errors) if error.noise > 0.5), len(errors))
-    return max(errors[: drowned + 1], key=lambda error: error.added)
 
 
 def share(sqnr_db: float) -> float:
@@ -136,24 +123,27 @@ def short(name: str) -> str:
 
 
 class _Sums:
-    """One tensor of both files, and the energy of its errors, summed over batches."""
+    """One tensor of both files, made by a pair of operations, or the input: its errors' energy."""
 
     def __init__(
         self,
         left: LiteModel,
         right: LiteModel,
-        mine: TensorInfo,
-        theirs: TensorInfo,
-        step: Operation | None = None,
-        their_step: Operation | None = None,
+        pair: tuple[Operation, Operation] | None = None,
+        alone: bool = False,
     ) -> None:
-        self.left, self.right, self.mine, self.theirs = left, right, mine, theirs
-        self.step = step
+        self.left, self.right, self.step = left, right, pair[0] if pair else None
+        self.mine, self.theirs = left.inputs[0], right.inputs[0]
         self.weights_db: float | None = None
-        if step and their_step and step.name in _WEIGHTED:
-            weights = left.value(step.inputs[1]), _stored(right, their_step.inputs[1])
-            self.weights_db = metrics.sqnr_db(*weights)
         self.alone: dict[str, LiteModel] = {}
+        if pair:
+            step, other = pair
+            self.mine, self.theirs = left.tensors[step.outputs[0]], right.tensors[other.outputs[0]]
+            if step.name in _WEIGHTED:
+                weights = left.value(step.inputs[1]), _stored(right, other.inputs[1])
+                self.weights_db = metrics.sqnr_db(*weights)
+            if alone:
+                self.alone = _alone(left, right, step, other)
         self.signal, self.count, self.cut = 0.0, 0, 0
         self.energy: dict[str, float] = defaultdict(float)
         self.sums: dict[str, Any] = defaultdict(float)
@@ -188,7 +178,7 @@ class _Sums:
             values = list(map(_rounded, values))
         pairs = zip(file.ins.items(), values, strict=True)
         file.invoke({port: info.to_raw(some) for (port, info), some in pairs})
-        return file.dequantize_output(file.value(file.outputs[0].index))
+        return file.outputs[0].to_real(file.value(file.outputs[0].index))
 
     def error(self, seen: dict[int, float]) -> TensorError:
         """Return what the sums say; `seen` has earlier tensors' noise, and gets this one's."""
@@ -216,10 +206,8 @@ class _Sums:
 
 def _stored(file: TfliteFile, place: int) -> Array:
     """Return the weights at `place` as real numbers, also those behind a DEQUANTIZE."""
-    for step in file.operations:
-        if step.name == "DEQUANTIZE" and place in step.outputs:
-            place = step.inputs[0]
-    return file.tensors[place].to_real(file.value(place))
+    info = file.undequantized(place)
+    return info.to_real(file.value(info.index))
 
 
 def _computed(file: TfliteFile, step: Operation | None) -> list[int]:

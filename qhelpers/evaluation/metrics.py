@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import math
 import platform
 import subprocess
 import sys
 import time
+import timeit
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy  # whose `stats` is loaded where it is first used
 
 Array = npt.NDArray[Any]
 
@@ -57,11 +58,9 @@ class McNemar:
 
 @dataclass(frozen=True)
 class Latency:
-    """One call's time (median, quartiles, in seconds), and its ratio to the first model's."""
+    """One call's median time in seconds, and the ratio to the first model's with its quartiles."""
 
     median_s: float
-    low_s: float
-    high_s: float
     ratio: float
     ratio_low: float
     ratio_high: float
@@ -82,9 +81,7 @@ def wilson(correct: int, n: int) -> tuple[float, float]:
 
     Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927).
     """
-    from scipy.stats import binomtest
-
-    interval = binomtest(correct, n).proportion_ci(_CONFIDENCE, method="wilson")
+    interval = scipy.stats.binomtest(correct, n).proportion_ci(_CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)
 
 
@@ -110,11 +107,9 @@ def mcnemar(reference: Array, other: Array, labels: Array) -> McNemar:
 
     Source: Q. McNemar, Psychometrika 12 (1947); exact form: binomial with probability 1/2.
     """
-    from scipy.stats import binomtest
-
     first, second = _right(reference, labels), _right(other, labels)
     left, right = int((first & ~second).sum()), int((second & ~first).sum())
-    p_value = float(binomtest(left, left + right).pvalue) if left + right else 1.0
+    p_value = float(scipy.stats.binomtest(left, left + right).pvalue) if left + right else 1.0
     return McNemar(left, right, p_value)
 
 
@@ -126,13 +121,11 @@ def mean_interval(values: Sequence[float]) -> Interval:
 
     Source: Student (W. S. Gosset), "The Probable Error of a Mean", Biometrika 6 (1908).
     """
-    from scipy import stats
-
     n = len(values)
     if n < 2 or not all(map(math.isfinite, values)):
         raise ValueError(f"an interval needs two finite numbers or more; got {list(values)}.")
     centre = math.fsum(values) / n
-    half = float(stats.t.ppf((1 + _CONFIDENCE) / 2, n - 1) * stats.sem(values))
+    half = float(scipy.stats.t.ppf((1 + _CONFIDENCE) / 2, n - 1) * scipy.stats.sem(values))
     return Interval(centre, centre - half, centre + half)
 
 
@@ -176,20 +169,12 @@ def ratio_db(signal: float, noise: float) -> float:
     return 10 * math.log10(signal / noise) if signal else -math.inf
 
 
-def _sample(call: Callable[[], Any], repeats: int) -> float:
-    """Return the seconds that one call takes, averaged over `repeats`."""
-    start = time.perf_counter()
-    for _ in range(repeats):
-        call()
-    return (time.perf_counter() - start) / repeats
-
-
-def _warm_up(call: Callable[[], Any]) -> int:
+def _warm_up(timer: timeit.Timer) -> int:
     """Call until caches and clock rate have settled; return how many calls fill a sample."""
-    start, fastest, calls = time.perf_counter(), math.inf, 0
-    while calls < 1 or time.perf_counter() - start < _WARM_UP_S:
-        fastest, calls = min(fastest, _sample(call, 1)), calls + 1
-    return max(1, math.ceil(_SAMPLE_S / max(fastest, 1e-7)))
+    start, fastest = time.perf_counter(), math.inf
+    while fastest == math.inf or time.perf_counter() - start < _WARM_UP_S:
+        fastest = min(fastest, timer.timeit(1))
+    return math.ceil(_SAMPLE_S / max(fastest, 1e-7))
 
 
 def latency(
@@ -203,37 +188,31 @@ def latency(
         budget_s: slow calls get fewer rounds, five at least, to end within about so many seconds.
 
     Returns:
-        For each name its median time with quartiles, and its ratio to the FIRST: of the fastest
-        samples, since other programs only ever add time; with the quartiles of single rounds.
+        For each name its median time, and its ratio to the FIRST: of the fastest samples, since
+        other programs only ever add time; with the quartiles of single rounds.
     """
     if not calls or rounds < 1:
         raise ValueError("latency needs at least one function and one round.")
-    repeats = {name: _warm_up(call) for name, call in calls.items()}
+    timers = {n: timeit.Timer(call, timer=time.perf_counter) for n, call in calls.items()}
+    repeats = {name: _warm_up(timer) for name, timer in timers.items()}
     samples: dict[str, list[float]] = {name: [] for name in calls}
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        start = time.perf_counter()
-        for done in range(rounds):
-            spent = time.perf_counter() - start
-            if done >= _MIN_ROUNDS and spent + spent / done > budget_s:
-                break
-            for name, call in calls.items():
-                samples[name].append(_sample(call, repeats[name]))
-    finally:
-        if collecting:
-            gc.enable()
+    start = time.perf_counter()
+    for done in range(rounds):
+        spent = time.perf_counter() - start
+        if done >= _MIN_ROUNDS and spent + spent / done > budget_s:
+            break
+        for name, timer in timers.items():
+            samples[name].append(timer.timeit(repeats[name]) / repeats[name])
     first = np.array(next(iter(samples.values())))
     return {name: _summary(np.array(times), first) for name, times in samples.items()}
 
 
 def _summary(times: Array, first: Array) -> Latency:
-    """Return medians and quartiles of one model's samples beside the first model's."""
-    low, median, high = map(float, np.percentile(times, (25, 50, 75)))
+    """Return what one model's samples say beside the first model's."""
     ratio = float(times.min() / first.min())
-    ratio_low, ratio_high = map(float, np.percentile(times / first, (25, 75)))
+    low, high = map(float, np.percentile(times / first, (25, 75)))
     # The ratio of the fastest may fall outside the quartiles of the ratios.
-    return Latency(median, low, high, ratio, min(ratio_low, ratio), max(ratio_high, ratio))
+    return Latency(float(np.median(times)), ratio, min(low, ratio), max(high, ratio))
 
 
 def cpu_name() -> str:

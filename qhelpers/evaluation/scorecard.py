@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from html import escape
 from pathlib import Path
-from typing import Any
 
-import numpy.typing as npt
 import tabulate
 
 from qhelpers import paths
 from qhelpers.data import Digits, to_float
 from qhelpers.evaluation import metrics
 from qhelpers.tflite.conversion import RECIPES
+from qhelpers.tflite.file import Array
 from qhelpers.tflite.litert import LiteModel
-
-Array = npt.NDArray[Any]
 
 WIDTH = 78
 """Columns that a table and the lines below it take at most: those of a page."""
@@ -35,8 +31,7 @@ _COLUMNS = ("model", "bytes", "smaller", "accuracy % [95 %]", "flips", "time")
 class Row:
     """What was measured of one model; flips and ratios are against the row named `reference`.
 
-    `correct` and `flips` are None where they mean nothing: no labels, or outputs without classes.
-    `lesson` is the first lesson that shows the row.
+    `lesson` is the first lesson that shows the row; `latency_ratio` is None if not measured.
     """
 
     model: str
@@ -44,9 +39,9 @@ class Row:
     data_key: str
     bytes: int
     file_sha: str
-    correct: int | None
+    correct: int
     n: int
-    flips: int | None
+    flips: int
     latency_ratio: float | None
     cpu: str
     threads: int
@@ -70,20 +65,11 @@ def row(
     reference: str = "float32",
     reference_content: bytes | None = None,
 ) -> Row:
-    """Build a row from a model's answers on all test images.
+    """Build a model's row from its file's content and its answers on all test images.
 
-    Args:
-        name: the model's name in the table.
-        digits: the data.
-        content: of its file.
-        outputs: [n, 10] for `digits.test_images`.
-        reference_outputs: [n, 10] of the float32 model that it is compared with.
-        lesson: the lesson that the row belongs to, such as 3.
-        latency: from `metrics.latency` with the reference first; None if not measured.
-        threads: how many threads it ran on.
-        reference: the row's name of that float32 model.
-        reference_content: of that model's file; None if `content` is the reference. The row is left
-            out once the reference has another file.
+    Both outputs are [n, 10]. `reference` names the row of the float32 model that it is compared
+    with, `reference_content` is that model's file, None if it is this one: once the reference has
+    another file, the row is left out. `latency` is from `metrics.latency`, the reference first.
     """
     return Row(
         model=name,
@@ -110,7 +96,7 @@ def add(row: Row) -> Path:
     """
     path = _path(row.model, row.data_key)
     with contextlib.suppress(ValueError, OSError):
-        row = dataclasses.replace(row, lesson=min(row.lesson, _parse(path, row.data_key).lesson))
+        row = replace(row, lesson=min(row.lesson, _parse(path, row.data_key).lesson))
     content = json.dumps(asdict(row), indent=1, ensure_ascii=False).encode()
     if not paths.keep(path, content):
         _only_here[path] = row
@@ -126,11 +112,8 @@ def lesson(
 ) -> Scorecard:
     """Measure a lesson's models, store their rows, and return the card up to this lesson.
 
-    Args:
-        models: name -> opened file; the first is the float32 model to compare with.
-        digits: the data.
-        outputs: name -> [n, 10] of models that have been run on the test images already.
-        upto: the lesson's number: the rows get it, and the card shows the rows of lessons up to it.
+    The first model is the float32 one that the others are compared with. `outputs`, [n, 10] by
+    name, are of models that have been run on the test images already. `upto` is the lesson.
     """
     images = to_float(digits.test_images)
     times = metrics.latency({name: model.single(images[0]) for name, model in models.items()})
@@ -176,32 +159,26 @@ class Scorecard:
             )
         stored |= {path: row for path, row in _only_here.items() if path.parent == folder}
         shas = {row.model: row.file_sha for row in stored.values()}
-        kept = []
-        for row in stored.values():
-            if upto is not None and row.lesson > upto:
-                continue
-            if shas.get(row.reference, row.reference_sha) == row.reference_sha:
-                kept.append(row)
-            else:
-                notes.append(
-                    f"{row.model} left out: it was compared with another {row.reference} file. "
-                    "Run its lesson again."
-                )
-        return cls(digits.source, sorted(kept, key=_place), notes)
+        rows = [row for row in stored.values() if upto is None or row.lesson <= upto]
+        stale = [row for row in rows if shas.get(row.reference) not in (None, row.reference_sha)]
+        notes += [
+            f"{row.model} left out: it was compared with another {row.reference} file. "
+            "Run its lesson again."
+            for row in stale
+        ]
+        return cls(digits.source, sorted((r for r in rows if r not in stale), key=_place), notes)
 
     def _cells(self, row: Row) -> list[str]:
         """Return a row's texts, one for each column."""
         sizes = {other.model: other.bytes for other in self.rows}
-        share, smaller, time = "–", "–", "–"
-        if row.correct is not None:
-            low, high = metrics.wilson(row.correct, row.n)
-            share = f"{100 * row.correct / row.n:.2f} [{100 * low:.1f}, {100 * high:.1f}]"
+        low, high = metrics.wilson(row.correct, row.n)
+        share = f"{100 * row.correct / row.n:.2f} [{100 * low:.1f}, {100 * high:.1f}]"
+        smaller, time = "–", "–"
         if row.reference in sizes:
             smaller = f"{sizes[row.reference] / row.bytes:.2f}x"
         if row.latency_ratio is not None:
             time = "1x" if row.model == row.reference else speed(row.latency_ratio)
-        flips = "–" if row.flips is None else f"{row.flips:,}"
-        return [row.model, f"{row.bytes:,}", smaller, share, flips, time]
+        return [row.model, f"{row.bytes:,}", smaller, share, f"{row.flips:,}", time]
 
     def _footer(self) -> list[str]:
         """Return the lines below the table: what it was measured on."""
@@ -223,11 +200,11 @@ class Scorecard:
 
     def html(self) -> str:
         """Return the table as HTML."""
-        return html_table("Scorecard", _COLUMNS, map(self._cells, self.rows), self._footer())
-
-    def json(self) -> str:
-        """Return source, rows and notes as JSON."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False)
+        head = '<table><caption style="text-align:left">Scorecard</caption>'
+        table = _table(_COLUMNS, map(self._cells, self.rows), "html").replace("<table>", head, 1)
+        table = re.sub(r"<th(?=[ >])", '<th scope="col"', table)
+        below = "<br>".join(map(escape, self._footer()))
+        return f'{table}<p style="font-size:.9em">{below}</p>'
 
     _repr_html_ = html
     __repr__ = text
@@ -252,26 +229,11 @@ def text_table(
     return "\n".join([_table(columns, rows, "simple"), *lines])
 
 
-def html_table(
-    caption: str,
-    columns: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    footer: Sequence[str] = (),
-) -> str:
-    """Return a table as HTML; arguments as for `text_table`, and a caption above the table."""
-    head = f'<table><caption style="text-align:left">{escape(caption)}</caption>'
-    table = _table(columns, rows, "html").replace("<table>", head, 1)
-    table = re.sub(r"<th(?=[ >])", '<th scope="col"', table)
-    below = "<br>".join(map(escape, footer))
-    return f'{table}<p style="font-size:.9em">{below}</p>'
-
-
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], style: str) -> str:
     """Return a table as tabulate sets it in `style`."""
     sides = ["left", *["right"] * (len(columns) - 1)]
     tabulate.MIN_PADDING = 0  # else a heading is two columns wider than its letters
-    options = {"disable_numparse": True, "colalign": sides}
-    return str(tabulate.tabulate(list(rows), columns, style, **options))
+    return str(tabulate.tabulate(list(rows), columns, style, disable_numparse=True, colalign=sides))
 
 
 def _place(row: Row) -> tuple[int, str, bool, str]:
@@ -289,7 +251,7 @@ def _path(model: str, key: str) -> Path:
     """Return the file of a model's row."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", model)
     if name != model:  # "a b" and "a_b" are two models
-        name += "-" + hashlib.sha256(model.encode()).hexdigest()[:6]
+        name += "-" + _sha(model.encode())[:6]
     return _folder(key) / f"{name}.json"
 
 
@@ -305,13 +267,13 @@ def _parse(path: Path, key: str) -> Row:
         valid = (
             row.data_key == key
             and all(isinstance(text, str) for text in (row.model, row.cpu, row.reference))
-            and 0 <= (row.correct or 0) <= row.n
+            and 0 <= row.correct <= row.n
             and min(row.n, row.bytes, row.threads) >= 1
-            and min(row.lesson, row.flips or 0) >= 0
+            and min(row.lesson, row.flips) >= 0
             and (row.latency_ratio is None or row.latency_ratio > 0)
         )
-    except TypeError as error:  # of another version, or a text where a number should be
-        raise ValueError("it is not a valid row") from error
+    except TypeError:  # of another version, or a text where a number should be
+        valid = False
     if not valid:
-        raise ValueError("it belongs to other data, or its numbers contradict each other")
+        raise ValueError(f"{path} holds no row of this data, or numbers that contradict each other")
     return row

@@ -41,7 +41,12 @@ def convert(
     """
     if recipe not in RECIPES:
         raise ValueError(f"unknown recipe {recipe!r}; choose one of {', '.join(RECIPES)}.")
-    images = checked(representative, input_shape(model), recipe, value_range)
+    if len(model.inputs) != 1:
+        raise ValueError(f"the model must have one input; this one has {len(model.inputs)}.")
+    shape = tuple(model.inputs[0].shape[1:])  # without the batch
+    if None in shape:
+        raise ValueError(f"the model's input must have a fixed size; this one has {list(shape)}.")
+    images = checked(representative, shape, recipe, value_range) if recipe in _CALIBRATED else ()
     tf = paths.require("tensorflow", extra="tensorflow")
     with silence.quiet():
         converter = tf.lite.TFLiteConverter.from_keras_model(model)
@@ -103,25 +108,10 @@ def _cannot_hold(names: list[str], recipe: str) -> ConversionError:
     return ConversionError(f"the recipe {recipe!r} cannot express {listed}. {advice}.")
 
 
-def input_shape(model: Any) -> tuple[int, ...]:
-    """Return the shape of a Keras model's only input, which must be fixed, without the batch."""
-    if len(model.inputs) != 1:
-        raise ValueError(f"the model must have one input; this one has {len(model.inputs)}.")
-    shape = tuple(model.inputs[0].shape[1:])
-    if None in shape:
-        raise ValueError(f"the model's input must have a fixed size; this one has {list(shape)}.")
-    return shape
-
-
 def checked(
     images: Array | None, shape: tuple[int, ...], recipe: str, value_range: tuple[float, float]
 ) -> Array:
-    """Return representative inputs that fit `recipe`, or raise a ValueError: see `convert`.
-
-    A recipe that needs none gets none.
-    """
-    if recipe not in _CALIBRATED:
-        return np.empty(0, np.float32)
+    """Return representative inputs that fit `recipe`, or raise a ValueError: see `convert`."""
     least, most = value_range
     given = np.asarray(images)
     if images is None:

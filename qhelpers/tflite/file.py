@@ -139,6 +139,11 @@ class TfliteFile:
         made |= {tensor.index for tensor in self.inputs}
         return [tensor for tensor in self.tensors if tensor.index in read - made]
 
+    def undequantized(self, index: int) -> TensorInfo:
+        """Return what a DEQUANTIZE makes a tensor from; the tensor itself if none does."""
+        widened = {o.outputs[0]: o.inputs[0] for o in self.operations if o.name == "DEQUANTIZE"}
+        return self.tensors[widened.get(index, index)]
+
     def is_stored(self, index: int) -> bool:
         """Say whether the file holds this tensor's values."""
         return self._values[index] is not None
@@ -149,18 +154,9 @@ class TfliteFile:
         some = (o.name for o in self.operations if floats & {*o.outputs})
         return [name for name in dict.fromkeys(some) if name not in MOVES]
 
-    def find(self, tensor: int | str) -> TensorInfo:
-        """Return a tensor by its index or its name; a ValueError lists those that there are."""
-        found = [t for t in self.tensors if tensor in (t.index, t.name)]
-        if not found:
-            names = ", ".join(t.name for t in self.tensors)
-            raise ValueError(f"no tensor {tensor!r}; the file has: {names}.")
-        return found[0]
-
-    def value(self, tensor: int | str) -> Array:
-        """Return the values of a constant, by its index or its name, in `dtype` and `shape`."""
-        info = self.find(tensor)
-        stored = self._values[info.index]
+    def value(self, index: int) -> Array:
+        """Return the values of a constant, in its `dtype` and `shape`."""
+        info, stored = self.tensors[index], self._values[index]
         if stored is None:
             raise ValueError(f"{info.name!r} is computed: the file does not hold its values.")
         raw = np.frombuffer(stored, np.uint8)
@@ -179,18 +175,11 @@ class TfliteFile:
 
     def stored(self) -> str:
         """Return the types of weights, biases, activations and in/out, as the file has them."""
-        made_by = {i: step for step in self.operations for i in step.outputs}
         kinds: dict[str, set[str]] = {"weights": set(), "biases": set(), "activations": set()}
-        for step in self.operations:
-            if step.name not in _WEIGHTED:
-                continue
-            for role, i in zip(("activations", "weights", "biases"), step.inputs, strict=False):
-                if i >= 0:
-                    source = made_by.get(i)
-                    if role != "activations" and source and source.name == "DEQUANTIZE":
-                        i = source.inputs[0]
-                    kinds[role].add(self.tensors[i].kind)
-            kinds["activations"] |= {self.tensors[i].kind for i in step.outputs}
+        for step in (step for step in self.operations if step.name in _WEIGHTED):
+            kinds["activations"] |= {self.tensors[i].kind for i in (step.inputs[0], *step.outputs)}
+            for role, i in zip(("weights", "biases"), step.inputs[1:], strict=False):
+                kinds[role] |= {self.undequantized(i).kind} if i >= 0 else set()
         kinds["in/out"] = {t.kind for t in (*self.inputs, *self.outputs)}
         if len(set.union(*kinds.values())) == 1:
             return f"{self.inputs[0].kind} throughout"

@@ -84,39 +84,28 @@ class LiteModel(TfliteFile):
             names |= {d["index"]: name for name, d in found.items() if d["index"] in names}
         return {names[info.index]: info for info in ports}
 
-    def value(self, tensor: int | str) -> Array:
+    def value(self, index: int) -> Array:
         """Return a constant, or an activation of the last run if those are kept."""
-        info = self.find(tensor)
-        if self._values[info.index] is not None:
-            return super().value(info.index)
+        if self.is_stored(index):
+            return super().value(index)
+        info = self.tensors[index]
         if self.keep_tensors or info in self.outputs:
             with contextlib.suppress(ValueError):
-                return np.array(self._interpreter.get_tensor(info.index))
+                return np.array(self._interpreter.get_tensor(index))
         raise ValueError(
             f"the values of {info.name!r} were not kept. Open the file with "
             'LiteModel(content, engine="reference", keep_tensors=True) and run it first.'
         )
 
-    def quantize_input(self, images: Array) -> Array:
-        """Return floats [n, *input shape] without NaN in the input's dtype.
-
-        Integers are rounded half to even and clipped.
-        """
+    def predict(self, images: Array) -> Array:
+        """Run the model on floats [n, *input shape]; quantizes before and dequantizes behind."""
         images = np.asarray(images)
         if images.dtype.kind != "f":
             advice = "Use data.to_float(images)."
             raise ValueError(f"images must be floats; got {images.dtype}. {advice}")
         if np.isnan(images).any():
             raise ValueError("images hold NaN, which no integer stands for. Take them out first.")
-        return self.inputs[0].to_raw(images)
-
-    def dequantize_output(self, raw: Array) -> Array:
-        """Return raw outputs as real values: float32, scale * (raw - zero_point)."""
-        return self.outputs[0].to_real(raw)
-
-    def predict(self, images: Array) -> Array:
-        """Run the model on float32 [n, *input shape]; quantizes before and dequantizes behind."""
-        return self.dequantize_output(self.run_raw(self.quantize_input(images)))
+        return self.outputs[0].to_real(self.run_raw(self.inputs[0].to_raw(images)))
 
     def run_raw(self, raw: Array) -> Array:
         """Run the model on inputs in its own dtype: [n, *input shape] -> [n, *output shape]."""
@@ -184,11 +173,8 @@ class LiteModel(TfliteFile):
             image: float32 [*input shape], or one such array for each input, by name.
         """
         interpreter = self._open()
-        if isinstance(image, Mapping):
-            raw = {n: i.to_raw(np.asarray(image[n])[None]) for n, i in self.ins.items()}
-        else:
-            raw = {next(iter(self.ins)): self.quantize_input(np.asarray(image)[None])}
-
+        inputs = image if isinstance(image, Mapping) else {next(iter(self.ins)): image}
+        raw = {n: i.to_raw(np.asarray(inputs[n])[None]) for n, i in self.ins.items()}
         self._feed(interpreter, raw)
 
         def once() -> None:

@@ -30,7 +30,7 @@ for _name, _kernel in keras_cnn.weights(model).items():
     _step = only("CONV_2D" if _name.startswith("conv") else "FULLY_CONNECTED")
     _source, _weight, _bias = (tensors[i] for i in _step.inputs)
     _channels = np.moveaxis(_kernel, -1, 0)
-    _ours = affine.quantize(_channels, affine.choose_per_channel(_channels, axis=0))
+    _ours = affine.quantize(_channels, ranges.by_minmax(_channels, axis=0, symmetric=True))
     _stored = int8.value(_weight.index)
     assert (_ours != _stored).sum() <= _ours.size / 1000
     assert not _weight.zero_points.any()

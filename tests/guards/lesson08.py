@@ -19,6 +19,9 @@ for _bits in (4, 3, 2):
 _left, _right = np.random.default_rng(0).choice([-1, 1], (2, 2028))
 _differ = int(np.unpackbits(np.packbits(_left > 0) ^ np.packbits(_right > 0)).sum())
 assert 2028 - 2 * _differ == _left @ _right, "XOR and counting give the dot product"
+for _per, _size in (("tensor", dense.size), ("channel", 2028), (26, 26), (9999, 2028)):
+    _scales, _ends = encode(dense, 4, _per)[1], np.abs(dense).reshape(-1, _size).max(axis=1)
+    assert np.allclose(_scales, _ends / 7), "neighbouring weights of a channel share a scale"
 _signs, _means = encode(dense, 1)
 for _factor in (0.9, 1.1):
     _best, _other = (np.square(dense - _f * _means[:, None] * _signs).sum() for _f in (1, _factor))

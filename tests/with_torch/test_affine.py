@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from qhelpers.arithmetic import affine
+from qhelpers.arithmetic.ranges import by_minmax
 
 REALS = st.floats(-1e6, 1e6, width=32)
 BITS = st.integers(2, 16)
@@ -45,20 +46,21 @@ def ours_float32(params):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "expected"),
+    ("bits", "signed", "narrow", "expected"),
     [
-        ((1, False), (0, 1)),
-        ((2,), (-2, 1)),
-        ((2, True, True), (-1, 1)),
-        ((4, False), (0, 15)),
-        ((8,), (-128, 127)),
-        ((8, True, True), (-127, 127)),
-        ((8, False, True), (1, 255)),
-        ((16,), (-32768, 32767)),
+        (1, False, False, (0, 1)),
+        (2, True, False, (-2, 1)),
+        (2, True, True, (-1, 1)),
+        (4, False, False, (0, 15)),
+        (8, True, False, (-128, 127)),
+        (8, True, True, (-127, 127)),
+        (8, False, True, (1, 255)),
+        (16, True, False, (-32768, 32767)),
     ],
 )
-def test_integer_range(arguments, expected):
-    assert affine.integer_range(*arguments) == expected
+def test_integer_range(bits, signed, narrow, expected):
+    params = affine.choose(-1.0, 1.0, bits, signed, narrow=narrow)
+    assert (params.qmin, params.qmax) == expected
 
 
 def test_asymmetric_by_hand():
@@ -137,19 +139,19 @@ def test_int32_biases():
 
 def test_per_channel_by_hand():
     weights = np.array([[1.27, -0.5], [0.0, 0.0], [0.1, -2.54]])
-    params = affine.choose_per_channel(weights, axis=0)
+    params = by_minmax(weights, axis=0, symmetric=True)
     assert params.scale.tolist() == pytest.approx([0.01, 1.0, 0.02])
     assert (params.zero_point, params.axis) == (0, 0)
     quantized = affine.quantize(weights, params)
     assert quantized.tolist() == [[127, -50], [0, 0], [5, -127]]
     assert affine.dequantize(quantized, params)[1].tolist() == [0, 0]
-    assert affine.choose_per_channel(weights, axis=-1).axis == 1
 
 
 def test_per_channel_is_each_channel_alone():
     weights = np.random.default_rng(0).normal(size=(3, 4, 5))
     for symmetric in (True, False):
-        params = affine.choose_per_channel(weights, 1, symmetric=symmetric, narrow=False)
+        ends = weights.min((0, 2)), weights.max((0, 2))
+        params = affine.choose(*ends, symmetric=symmetric, axis=1)
         whole = affine.fake_quantize(weights, params)
         for channel in range(4):
             part = weights[:, channel]
@@ -192,7 +194,7 @@ def test_close_to_pytorch_at_any_scale():
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_per_channel_against_pytorch(symmetric):
     weights = np.random.default_rng(1).normal(size=(6, 50)).astype(np.float32)
-    params = affine.choose_per_channel(weights, 0, symmetric=symmetric)
+    params = by_minmax(weights, axis=0, symmetric=symmetric)
     scale = 2.0 ** np.round(np.log2(params.scale))
     params = affine.QuantParams(scale, params.zero_point, params.qmin, params.qmax, 0)
     zero_points = torch.tensor(np.broadcast_to(params.zero_point, 6).astype(np.int32))
@@ -235,7 +237,7 @@ def test_narrow_symmetric_parameters_against_pytorchs_observer():
     )
     observer(torch.from_numpy(weights))
     scale, zero_point = observer.calculate_qparams()
-    params = affine.choose_per_channel(weights, 0)
+    params = by_minmax(weights, axis=0, symmetric=True)
     np.testing.assert_allclose(params.scale, scale.numpy(), rtol=1e-6)
     assert not zero_point.any()
 
@@ -278,25 +280,22 @@ def test_monotone_and_idempotent(case, values):
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_nan_and_infinity(bad):
     params = affine.choose(0.0, 1.0)
-    with pytest.raises(ValueError, match="1 of 2"):
+    with pytest.raises(ValueError, match="1 of 2 values are NaN or infinite"):
         affine.quantize([0.0, bad], params)
     with pytest.raises(ValueError, match="finite"):
         affine.choose(bad, 1.0)
-    with pytest.raises(ValueError, match="1 of 2 values are NaN or infinite"):
-        affine.choose_per_channel([[0.0, bad]], 0)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: affine.integer_range(0), "1 to 16; got 0"),
-        (lambda: affine.integer_range(17), "1 to 16; got 17"),
-        (lambda: affine.integer_range(1), "1 bit has two levels"),
+        (lambda: affine.choose(0, 1, 0), "1 to 16; got 0"),
+        (lambda: affine.choose(0, 1, 17), "1 to 16; got 17"),
+        (lambda: affine.choose(0, 1, 1), "1 bit has two levels"),
         (lambda: affine.choose(2.0, 1.0), "low must not be above high"),
         (lambda: affine.choose(0, 1, signed=False, symmetric=True), "have none below"),
         (lambda: affine.choose(0, 1e39), "finite float32"),
-        (lambda: affine.choose_per_channel(np.zeros((0, 2)), 1), r"got shape \(0, 2\)"),
-        (lambda: affine.choose_per_channel(np.zeros(3), 1), "axis 1"),
+        (lambda: by_minmax(np.zeros(3), axis=1), "axis 1"),
         (lambda: affine.QuantParams(0.0, 0, 0, 255), "scale must be a finite number above 0"),
         (lambda: affine.QuantParams(1.0, 256, 0, 255), "integer from 0 to 255"),
         (lambda: affine.QuantParams(1.0, 0.5, 0, 255), "integer from 0 to 255"),
@@ -319,7 +318,7 @@ def test_errors_of_dequantize():
 
 
 def test_wrong_number_of_channels():
-    params = affine.choose_per_channel(np.ones((3, 2)), 0)
+    params = by_minmax(np.ones((3, 2)), axis=0, symmetric=True)
     for shape in [(2, 3), (), (4,)]:
         with pytest.raises(ValueError, match="3 channels along axis 0"):
             affine.quantize(np.ones(shape), params)

@@ -66,8 +66,8 @@ def test_a_digit_is_titled_with_the_fewest_gray_levels():
 
 def test_times_are_ratios_to_the_first():
     times = {
-        "float32": metrics.Latency(1, 1, 1, 1.0, 1.0, 1.0),
-        "int8": metrics.Latency(2, 2, 2, 2.0, 1.9, 2.2),
+        "float32": metrics.Latency(1, 1.0, 1.0, 1.0),
+        "int8": metrics.Latency(2, 2.0, 1.9, 2.2),
     }
     figures06.times(times, 64)
     assert title() == "One batch of 64: time as a ratio to float32"

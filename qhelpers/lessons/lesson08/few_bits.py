@@ -20,7 +20,7 @@ def squared_errors(rows: Floats, bits: int, clip: Floats) -> tuple[Floats, Float
     The ends are [rows]. The errors, [rows] each, come from the numbers inside the range, and from
     those outside.
     """
-    params = affine.choose_per_channel(clip[:, None], axis=0, bits=bits)
+    params = affine.choose(-clip, clip, bits, symmetric=True, narrow=True, axis=0)
     squares = (rows - affine.fake_quantize(rows, params)) ** 2
     inside = np.abs(rows) <= np.asarray(params.scale)[:, None] * params.qmax
     return np.mean(squares * inside, axis=1), np.mean(squares * ~inside, axis=1)

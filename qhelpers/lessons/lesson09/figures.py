@@ -23,14 +23,14 @@ def choices(rows: Sequence[Row], front: Sequence[str]) -> None:
         rows: of one network; each with labels.
         front: names of the models that no other beats; their dots are filled.
     """
-    spans = [metrics.wilson(row.correct or 0, row.n) for row in rows]
+    spans = [metrics.wilson(row.correct, row.n) for row in rows]
     overlap = max(low for low, _ in spans) <= min(high for _, high in spans)
     title = "The bars overlap, so they cannot rank these files"
     _, axes = style.new(1, 1, title if overlap else "Not all bars overlap", height=3.2)
     ordered = sorted(zip(rows, spans, strict=True), key=lambda pair: pair[0].bytes)
     beside = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center", "fontsize": 9}
     for place, (row, span) in enumerate(ordered):
-        share, low, high = (100 * x for x in ((row.correct or 0) / row.n, *span))
+        share, low, high = (100 * x for x in (row.correct / row.n, *span))
         color = style.COLORS.get(row.model) or _COLORS.get(row.model, style.COLORS["muted"])
         time = "" if row.latency_ratio is None else speed(row.latency_ratio)
         fill = color if row.model in front else "white"
