@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
+import platformdirs
+
 _PACKAGE = Path(__file__).resolve().parent
 _ADVICE = "Set QHELPERS_HOME to a folder that you may write to."
 
@@ -46,9 +48,7 @@ def home() -> Path:
 
 def user_cache() -> Path:
     """Return the user's cache folder for this course; it outlives a clone."""
-    import pooch
-
-    return Path(pooch.os_cache("qhelpers"))
+    return platformdirs.user_cache_path("qhelpers")
 
 
 def data_cache() -> Path:
