@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from torch import nn
+from torch import nn
+from torch.ao.nn import intrinsic, quantized
 
 Array: TypeAlias = NDArray[Any]
 
@@ -48,8 +48,6 @@ class Layer:
 
 def supported() -> list[str]:
     """Return the names of the engines that this machine has, the one to prefer first."""
-    import torch
-
     return [name for name in _PREFERRED if name in torch.backends.quantized.supported_engines]
 
 
@@ -59,8 +57,6 @@ def choose() -> str:
     Raises:
         RuntimeError: this build of PyTorch has none.
     """
-    import torch
-
     found = supported()
     if not found:
         advice = "Install PyTorch's own build: pip install torch."
@@ -72,8 +68,6 @@ def choose() -> str:
 @contextlib.contextmanager
 def using(engine: str) -> Iterator[None]:
     """Make `engine` the one that packs weights and runs 8-bit layers, for a while."""
-    import torch
-
     before = torch.backends.quantized.engine
     torch.backends.quantized.engine = engine
     try:
@@ -88,8 +82,6 @@ def read(network: nn.Module) -> dict[str, Layer]:
     Raises:
         ValueError: a layer of another kind, or not one place where the input is quantized.
     """
-    from torch.ao.nn import intrinsic, quantized
-
     layers: dict[str, Layer] = {}
     stubs = [m for m in network.children() if isinstance(m, quantized.Quantize)]
     if len(stubs) != 1:
@@ -130,8 +122,6 @@ def _layer(child: Any, input_scale: float, input_zero_point: int, relu: bool) ->
 
 def run(inputs: NDArray[np.uint8], layer: Layer, engine: str) -> NDArray[np.uint8]:
     """Run a layer through one of this machine's engines: uint8 [n, inputs] to [n, outputs]."""
-    import torch
-
     weight = torch.from_numpy(layer.weight)
     bias = torch.from_numpy(layer.bias)
     if layer.weight_scale.ndim:

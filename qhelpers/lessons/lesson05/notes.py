@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from qhelpers import keras_cnn, paths
+from qhelpers import paths
 from qhelpers.arithmetic import affine, ranges
 from qhelpers.progress import progress
 from qhelpers.tflite import conversion, silence
@@ -92,7 +92,8 @@ def trained(network: keras.Model) -> None:
     """Train a network in place, for quiet passages as much as for loud ones, or once for all."""
     made_by = f"{paths.versions('tensorflow', 'keras', 'numpy')} {_RECIPE} {network.to_json()}"
     key = hashlib.sha256(made_by.encode()).hexdigest()[:12]
-    keras_cnn.learn_once(network, f"notes-{key}", lambda: _train(network))
+    name, learn = f"notes-{key}", lambda: _train(network)
+    paths.learn_once(name, network.get_weights, network.set_weights, learn)
 
 
 def _train(network: keras.Model) -> None:
