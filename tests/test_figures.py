@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import is_color_like, to_rgb
+from matplotlib.font_manager import FontProperties
 
 from qhelpers.notebook import style
 
@@ -107,10 +108,10 @@ def test_lines_and_text_stand_out_from_white(name):
 
 def test_style_is_readable_and_white():
     rc = plt.rcParams
-    for key in ("font.size", "axes.labelsize", "xtick.labelsize", "ytick.labelsize"):
-        assert rc[key] >= 9
-    assert rc["legend.fontsize"] >= 9
-    assert {rc["figure.facecolor"], rc["axes.facecolor"], rc["savefig.facecolor"]} == {"white"}
+    for key in ("axes.titlesize", "axes.labelsize", "xtick.labelsize", "legend.fontsize"):
+        assert FontProperties(size=rc[key]).get_size() >= 9
+    assert {rc["figure.facecolor"], rc["axes.facecolor"]} == {"white"}
+    assert rc["savefig.facecolor"] == "auto", "as on the screen"
     assert not rc["axes.spines.top"]
     assert not rc["axes.spines.right"]
     assert rc["figure.figsize"][0] * rc["figure.dpi"] < 1000

@@ -12,9 +12,6 @@ from cycler import cycler
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
-WIDTH = 9.0
-"""Width of a figure in inches: the column of a notebook."""
-
 # Okabe and Ito (2008), "Color Universal Design": told apart with any kind of colour vision.
 COLORS: dict[str, str] = {
     "float32": "#000000",
@@ -55,20 +52,15 @@ def use() -> None:
     """Set matplotlib's defaults to the style of the course."""
     plt.rcParams.update(
         {
-            "figure.figsize": (WIDTH, 3.2),
+            "figure.figsize": (9.0, 3.2),  # the column of a notebook, in inches
             "figure.dpi": 110,
-            "savefig.dpi": "figure",
             # White, not transparent: black axes would vanish on a dark theme.
             "figure.facecolor": "white",
             "axes.facecolor": "white",
-            "savefig.facecolor": "white",
-            "font.size": 10,
             "axes.titlesize": 10,
-            "axes.labelsize": 10,
             "xtick.labelsize": 9,
             "ytick.labelsize": 9,
             "legend.fontsize": 9,
-            "figure.titlesize": 12,
             "figure.titleweight": "bold",
             "axes.titlelocation": "left",
             "axes.spines.top": False,
@@ -91,13 +83,7 @@ def use() -> None:
 
 
 def new(
-    rows: int = 1,
-    cols: int = 1,
-    title: str = "",
-    height: float = 3.2,
-    *,
-    width: float = WIDTH,
-    **kw: Any,
+    rows: int = 1, cols: int = 1, title: str = "", height: float = 3.2, width: float = 9, **kw: Any
 ) -> tuple[Any, Any]:
     """Make a figure with constrained layout and a bold title, wrapped, at the left.
 
@@ -108,7 +94,7 @@ def new(
     if title:
         # A bold letter of 12 points is about 0.1 inches wide.
         lines = textwrap.fill(title, int(width * 10))
-        figure.suptitle(lines, x=0.01, ha="left", fontweight="bold", fontsize=12)
+        figure.suptitle(lines, x=0.01, ha="left")
     return figure, axes
 
 
