@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from qhelpers import paths
 from qhelpers.progress import progress
 
+Array = NDArray[Any]
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 _T = TypeVar("_T")

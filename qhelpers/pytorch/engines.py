@@ -8,15 +8,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.ao.nn import intrinsic, quantized
 
-Array: TypeAlias = NDArray[Any]
+from qhelpers.data import Array, Bytes
 
 _PREFERRED = ("x86", "qnnpack", "onednn", "fbgemm")
 
@@ -120,7 +119,7 @@ def _layer(child: Any, input_scale: float, input_zero_point: int, relu: bool) ->
     )
 
 
-def run(inputs: NDArray[np.uint8], layer: Layer, engine: str) -> NDArray[np.uint8]:
+def run(inputs: Bytes, layer: Layer, engine: str) -> Bytes:
     """Run a layer through one of this machine's engines: uint8 [n, inputs] to [n, outputs]."""
     weight = torch.from_numpy(layer.weight)
     bias = torch.from_numpy(layer.bias)
@@ -138,5 +137,5 @@ def run(inputs: NDArray[np.uint8], layer: Layer, engine: str) -> NDArray[np.uint
     with using(engine):
         prepacked = torch.ops.quantized.linear_prepack(packed, bias)
         outputs = operation(x, prepacked, layer.scale, layer.zero_point)
-    integers: NDArray[np.uint8] = outputs.int_repr().numpy()
+    integers: Bytes = outputs.int_repr().numpy()
     return integers

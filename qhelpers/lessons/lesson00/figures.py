@@ -8,15 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.patches import FancyBboxPatch
 
 from qhelpers.arithmetic import affine
+from qhelpers.data import Array
 from qhelpers.lessons.lesson00 import network
 from qhelpers.notebook import journey, progress
 from qhelpers.notebook.style import COLORS, finish, image, new
-
-Array = npt.NDArray[Any]
 
 # The map: group and its colour -> lessons and their one idea.
 _GROUPS = {

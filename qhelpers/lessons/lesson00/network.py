@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from qhelpers import data
+from qhelpers.data import Array, Floats
 from qhelpers.evaluation import metrics
 
-Net = dict[str, npt.NDArray[np.float32]]
+Net = dict[str, Floats]
 
 _STEPS, _BATCH, _RATE, _MOMENTUM = 600, 100, 0.1, 0.9
 
 
-def forward(net: Net, images: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+def forward(net: Net, images: Array) -> tuple[Array, Array]:
     """Run the network.
 
     Args:
@@ -61,7 +61,7 @@ def train(digits: data.Digits, rounding: Callable[[Net], Net] | None = None) -> 
     return net
 
 
-def wide_enough(kernel: npt.NDArray[Any]) -> float:
+def wide_enough(kernel: Array) -> float:
     """Return how far three marks may reach over a kernel, for want of a better answer."""
     return 2 * float(kernel.std())
 
@@ -76,7 +76,7 @@ def card(results: Mapping[str, tuple[int, Any]], size: Mapping[int, int], labels
     return "\n".join(lines)
 
 
-def _slopes(net: Net, images: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Net:
+def _slopes(net: Net, images: Array, labels: Array) -> Net:
     """Return how the cross-entropy changes with each parameter."""
     hidden, outputs = forward(net, images)
     likely = np.exp(outputs - outputs.max(axis=1, keepdims=True))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qhelpers.arithmetic import float_formats
+from qhelpers.data import Floats
 from qhelpers.notebook import journey, style
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def fields(numbers: Sequence[float]) -> None:
     style.finish()
 
 
-def rulers(weights: NDArray[np.float32], fraction_bits: int = 3) -> None:
+def rulers(weights: Floats, fraction_bits: int = 3) -> None:
     """Draw a toy float's numbers and int8's levels beside the weights that they have to hold.
 
     Args:
@@ -83,7 +83,7 @@ def rulers(weights: NDArray[np.float32], fraction_bits: int = 3) -> None:
     style.finish()
 
 
-def path(model: keras.Model, image: NDArray[np.float32]) -> None:
+def path(model: keras.Model, image: Floats) -> None:
     """Draw how four weights of the dense layer become one logit, all in float32.
 
     Args:

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qhelpers.data import Array
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
-
-Array = NDArray[Any]
 
 
 @exercise("02.1", expects="callable")

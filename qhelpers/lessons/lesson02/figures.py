@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qhelpers.data import Array
 from qhelpers.notebook import journey, style
-
-Array = NDArray[Any]
 
 
 def path(

@@ -6,14 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from qhelpers.arithmetic.affine import QuantParams
+from qhelpers.data import Array
 from qhelpers.notebook import journey
 from qhelpers.notebook.style import COLORS, annotated, finish, new
 from qhelpers.tflite.file import TensorInfo
-
-Array = npt.NDArray[Any]
 
 
 def ruler(params: QuantParams, reals: Sequence[float]) -> None:

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from qhelpers.data import Array
 from qhelpers.notebook import journey, style
-
-Array = npt.NDArray[Any]
-
 
 _FORMATS = {"float32": (8, 23), "float16": (5, 10), "bfloat16": (8, 7)}
 """Name -> exponent bits and fraction bits."""

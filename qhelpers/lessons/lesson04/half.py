@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from qhelpers.data import Floats
 from qhelpers.quantizer import recipes
 from qhelpers.tflite.litert import LiteModel
 
 if TYPE_CHECKING:
     import keras
-
-Floats = npt.NDArray[np.float32]
 
 
 def rounded(fraction: int) -> int:

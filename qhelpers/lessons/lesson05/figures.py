@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from qhelpers.data import Array
 from qhelpers.lessons.lesson05.notes import EDGES, RATE
 from qhelpers.notebook import journey
 from qhelpers.notebook.style import COLORS, LABELS, finish, new
 from qhelpers.tflite.litert import LiteModel
 
 
-def fading(sounds: Mapping[str, npt.NDArray[Any]]) -> None:
+def fading(sounds: Mapping[str, Array]) -> None:
     """Draw sounds [n], and 20 ms of them enlarged from sample 1000 on: name -> -1 to 1."""
     tail, end, zoom = 1000, 1000 + RATE // 50, 30
     title = "From the peak to a thousandth of it: loud and quiet share one clip"
@@ -33,7 +33,7 @@ def fading(sounds: Mapping[str, npt.NDArray[Any]]) -> None:
     finish()
 
 
-def play(sounds: Mapping[str, npt.NDArray[Any]]) -> None:
+def play(sounds: Mapping[str, Array]) -> None:
     """Show a player for each sound: name -> samples [n]; each is brought to full volume."""
     from IPython.display import Audio, display
 
@@ -42,7 +42,7 @@ def play(sounds: Mapping[str, npt.NDArray[Any]]) -> None:
         display(Audio(samples, rate=RATE))  # type: ignore[no-untyped-call]
 
 
-def quiet_end(sounds: Mapping[str, npt.NDArray[Any]], first: int) -> None:
+def quiet_end(sounds: Mapping[str, Array], first: int) -> None:
     """Draw quiet ends, name -> samples [n], that begin at sample `first`, on one scale."""
     title = "The quiet end: int8 falls silent, 16x8 goes on"
     _, axes = new(len(sounds), 1, title, height=0.9 * len(sounds) + 0.9, sharex=True, sharey=True)

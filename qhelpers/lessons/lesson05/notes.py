@@ -13,14 +13,13 @@ import numpy.typing as npt
 
 from qhelpers import paths
 from qhelpers.arithmetic import affine, ranges
+from qhelpers.data import Floats
 from qhelpers.progress import progress
 from qhelpers.tflite import conversion, silence
 from qhelpers.tflite.litert import LiteModel
 
 if TYPE_CHECKING:
     import keras
-
-Floats = npt.NDArray[np.float32]
 
 RATE = 8_000
 """Samples a second."""
@@ -232,7 +231,7 @@ def one_number(lite: LiteModel, clips: Clips, clip: int) -> dict[str, Any]:
     }
 
 
-def with_litert_quantizer(content: bytes, typical: npt.NDArray[np.float32]) -> bytes:
+def with_litert_quantizer(content: bytes, typical: Floats) -> bytes:
     """Quantize a float32 .tflite file of the CNN to 16x8 by litert-quantizer.
 
     Args:

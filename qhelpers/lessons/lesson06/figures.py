@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from qhelpers.data import Array
 from qhelpers.evaluation import metrics
 from qhelpers.notebook import style
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from qhelpers.data import Digits
-
-Array = npt.NDArray[Any]
 
 
 def observers(names: Sequence[str], watched: Sequence[Any]) -> None:

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from qhelpers.data import Array
 from qhelpers.evaluation.metrics import Interval
 from qhelpers.notebook import journey, style
-
-Array = npt.NDArray[Any]
 
 AFTER, AWARE = style.COLORS["pytorch_float"], style.COLORS["pytorch_static"]
 

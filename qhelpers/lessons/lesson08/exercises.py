@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhelpers.arithmetic import packing
+from qhelpers.data import Bytes
 from qhelpers.evaluation.metrics import Accuracy
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
 
 @exercise("08.1", expects="callable")
-def unpack_nibbles(answer: Callable[[NDArray[np.uint8]], Any]) -> Verdict:
+def unpack_nibbles(answer: Callable[[Bytes], Any]) -> Verdict:
     """Check a function that takes 4-bit signed integers out of bytes."""
     wanted = np.array([-8, 7, 0, -1, 3, -5, 1, 2], np.int8)
     packed = packing.pack(wanted, 4)
@@ -42,7 +43,7 @@ def unpack_nibbles(answer: Callable[[NDArray[np.uint8]], Any]) -> Verdict:
     return hint(f"The bytes {packed.tolist()} do not hold {found.tolist()}.")
 
 
-def exported(integers: NDArray[np.int8]) -> NDArray[np.uint8]:
+def exported(integers: NDArray[np.int8]) -> Bytes:
     """Return what the exporter of exercise 08.2 wrote: 4-bit integers, two in a byte.
 
     Args:

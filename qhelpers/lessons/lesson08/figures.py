@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.ticker import NullFormatter, NullLocator
-from numpy.typing import NDArray
 
+from qhelpers.data import Array
 from qhelpers.evaluation.metrics import Accuracy
 from qhelpers.notebook import journey
 from qhelpers.notebook.style import COLORS, bits, finish, new
 
-Array = NDArray[Any]
 Curve = Mapping[int, Accuracy]  # bits -> accuracy
 
 _LINES = ("int16x8", "int8", "float16")

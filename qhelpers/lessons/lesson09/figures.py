@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qhelpers.data import to_float
+from qhelpers.data import Bytes, Floats, to_float
 from qhelpers.evaluation import metrics
 from qhelpers.evaluation.scorecard import Row, speed
 from qhelpers.notebook import journey, style
@@ -69,9 +68,7 @@ def speed_by_size(ratios: Mapping[int, float], cpu: str) -> None:
     style.finish()
 
 
-def path(
-    file: LiteModel, weights: Mapping[str, NDArray[np.float32]], image: NDArray[np.uint8]
-) -> None:
+def path(file: LiteModel, weights: Mapping[str, Floats], image: Bytes) -> None:
     """Draw what a device must store and compute: the same four weights in three schemes.
 
     Args:

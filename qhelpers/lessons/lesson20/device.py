@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qhelpers.data import Array, Bytes, Floats
 from qhelpers.tflite import silence
 
 FAULT = "clips the logits"
 
 
-def outputs(good: NDArray[Any]) -> NDArray[np.uint8]:
+def outputs(good: Array) -> Bytes:
     """Return what the device makes of images whose right outputs are `good`, uint8 [n, 10]."""
     return np.asarray(np.minimum(good, int(np.percentile(good, 97))), np.uint8)
 
 
-def small_dense(float32: bytes, images: NDArray[np.float32]) -> dict[str, bytes]:
+def small_dense(float32: bytes, images: Floats) -> dict[str, bytes]:
     """Return "int4 dense" -> a file with 4-bit weights in the dense layer, int8 everywhere else.
 
     The weights have one scale, as LiteRT for Microcontrollers wants them. Empty where LiteRT

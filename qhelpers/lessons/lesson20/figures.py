@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from qhelpers.data import Array
 from qhelpers.notebook.style import COLORS, annotated, finish, new
-
-Array = npt.NDArray[Any]
 
 
 def differing(counts: Mapping[tuple[str, str], int], total: int) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qhelpers.data import Array
 from qhelpers.notebook.style import COLORS, finish, new
-
-Array = NDArray[Any]
 
 
 def missed(shares: Mapping[tuple[str, str], float]) -> None:

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from qhelpers.data import Array
 from qhelpers.notebook import journey, style
-
-Array = npt.NDArray[Any]
 
 
 def parting(exact: Array, given: Mapping[str, Array], parted: Array) -> None:
