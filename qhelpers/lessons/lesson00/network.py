@@ -18,14 +18,11 @@ _STEPS, _BATCH, _RATE, _MOMENTUM = 600, 100, 0.1, 0.9
 
 
 def forward(net: Net, images: Array) -> tuple[Array, Array]:
-    """Run the network.
+    """Run the network: the activations between its layers [n, 32], none below 0, and the logits.
 
     Args:
         net: "kernel1" [784, 32], "bias1" [32], "kernel2" [32, 10], "bias2" [10], float32.
         images: [n, 28, 28] float32 in [0, 1].
-
-    Returns:
-        The activations between the layers [n, 32], none below 0, and the logits [n, 10].
     """
     hidden = np.maximum(images.reshape(len(images), 784) @ net["kernel1"] + net["bias1"], 0)
     return hidden, hidden @ net["kernel2"] + net["bias2"]
