@@ -60,15 +60,14 @@ def by_loudness(ratios: Mapping[str, Sequence[float]]) -> None:
     _, axis = new(title="int8 loses the quiet end, 16x8 follows float32 to the last", height=3.6)
     places = range(len(EDGES) - 1)
     styles = {"float32": "-", "float16": "--", "int16x8": ":", "input": "-."}
+    labels = LABELS | {"input": "before cleaning"}
     for name, values in ratios.items():
-        color = COLORS.get(name, COLORS["muted"])
         width = {"float32": 9, "float16": 2.5, "int16x8": 4}.get(name, 1.8)
-        label = {"input": "before cleaning"}.get(name, LABELS.get(name, name))
-        style: dict[str, Any] = {"color": color, "linewidth": width, "label": label}
+        style: dict[str, Any] = {"color": COLORS.get(name, COLORS["muted"]), "linewidth": width}
         # Three lines lie on each other: the first is wide and pale.
-        axis.plot(places, values, styles.get(name, "o-"), alpha=0.25 if width == 9 else 1, **style)
-    names = [f"{low:g} to {high:g}" for high, low in itertools.pairwise(EDGES)]
-    axis.set_xticks(places, names)
+        style |= {"label": labels[name], "alpha": 0.25 if width == 9 else 1}
+        axis.plot(places, values, styles.get(name, "o-"), **style)
+    axis.set_xticks(places, [f"{low:g} to {high:g}" for high, low in itertools.pairwise(EDGES)])
     axis.set_xlabel("loudness of the passage, as a share of the clip's peak")
     axis.set_ylabel("signal over error [dB]")
     axis.legend(loc="lower left")
