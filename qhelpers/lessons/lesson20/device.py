@@ -25,14 +25,11 @@ def small_dense(float32: bytes, images: Floats) -> dict[str, bytes]:
     """
     if importlib.util.find_spec("litert_quantizer") is None:
         return {}
-    from litert_quantizer import qtyping, quantizer, recipe_manager
+    from litert_quantizer import quantizer
 
-    names = qtyping.TFLOperationName
-    manager = recipe_manager.RecipeManager()
-    manager.add_static_config(".*", names.ALL_SUPPORTED, 8, 8)
-    one_scale = qtyping.QuantGranularity.TENSORWISE
-    manager.add_static_config(".*", names.FULLY_CONNECTED, 8, 4, one_scale)
-    tool = quantizer.Quantizer(bytearray(float32), manager.get_quantization_recipe())
+    tool = quantizer.Quantizer(bytearray(float32))
+    tool.add_static_config(".*", "*", 8, 8)
+    tool.add_static_config(".*", "FULLY_CONNECTED", 8, 4, granularity="TENSORWISE")
     shown = {"serving_default": [{"image": image[None]} for image in images]}
     with silence.quiet():
         made = tool.quantize(tool.calibrate(shown), enable_progress_report=False)
