@@ -52,25 +52,15 @@ MIRRORS = (
 
 @dataclass(frozen=True, eq=False)
 class Digits:
-    """Handwritten digits to train on and to test on; the arrays are read-only.
+    """Handwritten digits to train on and to test on; the arrays are uint8 and read-only."""
 
-    Attributes:
-        name: "mnist" or "builtin".
-        source: what and how many they are and where they come from, in one line.
-        train_images: [n, 28, 28] uint8, 0 is background and 255 is ink.
-        train_labels: [n] uint8, 0 to 9.
-        test_images: [m, 28, 28] uint8.
-        test_labels: [m] uint8.
-        key: 12 hexadecimal digits that stand for the content of the four arrays.
-    """
-
-    name: str
-    source: str
-    train_images: Bytes
-    train_labels: Bytes
-    test_images: Bytes
-    test_labels: Bytes
-    key: str
+    name: str  # "mnist" or "builtin"
+    source: str  # what and how many they are and where they come from, in one line
+    train_images: Bytes  # [n, 28, 28], 0 is background and 255 is ink
+    train_labels: Bytes  # [n], 0 to 9
+    test_images: Bytes  # [m, 28, 28]
+    test_labels: Bytes  # [m]
+    key: str  # 12 hexadecimal digits that stand for the content of the four arrays
 
 
 def load(quiet: bool = False) -> Digits:

@@ -35,18 +35,6 @@ COLORS: dict[str, str] = {
 
 _CYCLE = ("int16x8", "int8", "float16", "pytorch_static", "pytorch_dynamic", "dynamic_range")
 
-LABELS: dict[str, str] = {
-    "float32": "float32",
-    "dynamic_range": "dynamic range",
-    "int8": "full integer (int8)",
-    "float16": "float16",
-    "int16x8": "16x8",
-    "pytorch_float": "PyTorch float32",
-    "pytorch_static": "PyTorch static int8",
-    "pytorch_dynamic": "PyTorch dynamic int8",
-}
-"""Readable name of each model."""
-
 
 def use() -> None:
     """Set matplotlib's defaults to the style of the course."""
@@ -133,12 +121,9 @@ def annotated(axes: Any, matrix: Any, fmt: str, **kw: Any) -> Any:
 def bits(axes: Any, groups: Sequence[Sequence[str]], row: int = 0, name: str = "") -> None:
     """Draw a row of coloured boxes, one per bit, with a label below each group.
 
-    Args:
-        axes: nothing else belongs there but further rows.
-        groups: (label, bits) or (label, bits, colour) each, such as ("exponent", "01111111").
-            Without a colour it is that of `COLORS[label]`, else grey.
-        row: which row, from the top: a second number below the first is row 1.
-        name: text at the left of the row.
+    Groups are (label, bits) or (label, bits, colour), such as ("exponent", "01111111"); without a
+    colour it is that of `COLORS[label]`, else grey. Rows count from the top, from 0; `name` stands
+    at the left of one. Nothing but rows belongs into the axes.
     """
     left, top = 0, -2.2 * row
     for label, digits, *given in groups:

@@ -22,27 +22,17 @@ _PREFERRED = ("x86", "qnnpack", "onednn", "fbgemm")
 
 @dataclass(frozen=True)
 class Layer:
-    """One quantized linear layer: from uint8 inputs to uint8 outputs.
+    """One quantized linear layer: from uint8 inputs to uint8 outputs."""
 
-    Attributes:
-        weight: int8 [outputs, inputs].
-        weight_scale: float64, a number or [outputs] (per channel).
-        weight_zero_point: int64, likewise.
-        bias: float32 [outputs]; zeros where the layer has none.
-        input_scale, input_zero_point: of its inputs.
-        scale, zero_point: of its outputs.
-        relu: whether ReLU is fused.
-    """
-
-    weight: Array
-    weight_scale: Array
-    weight_zero_point: Array
-    bias: Array
+    weight: Array  # int8 [outputs, inputs]
+    weight_scale: Array  # float64, a number or [outputs] (per channel)
+    weight_zero_point: Array  # int64, likewise
+    bias: Array  # float32 [outputs]; zeros where the layer has none
     input_scale: float
     input_zero_point: int
-    scale: float
+    scale: float  # of its outputs
     zero_point: int
-    relu: bool = False
+    relu: bool = False  # whether ReLU is fused
 
 
 def supported() -> list[str]:

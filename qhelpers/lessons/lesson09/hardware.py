@@ -24,17 +24,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Support:
-    """What a device does with a scheme.
+    """What a device does with a scheme."""
 
-    Attributes:
-        level: "native", it has instructions or kernels for it; "runs", by a detour; "no".
-        note: what that means there.
-        source: a key of SOURCES, or several with a space between.
-    """
-
-    level: Level
-    note: str
-    source: str
+    level: Level  # "native", it has instructions or kernels for it; "runs", by a detour; "no"
+    note: str  # what that means there
+    source: str  # a key of SOURCES, or several with a space between
 
     @property
     def numbers(self) -> str:
