@@ -10,13 +10,12 @@ from __future__ import annotations
 import datetime
 import gzip
 import hashlib
-import io
 import os
 import queue
 import threading
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 from qhelpers import paths
 from qhelpers.progress import progress
 
+Array = NDArray[Any]
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 _T = TypeVar("_T")
@@ -52,25 +52,15 @@ MIRRORS = (
 
 @dataclass(frozen=True, eq=False)
 class Digits:
-    """Handwritten digits to train on and to test on; the arrays are read-only.
+    """Handwritten digits to train on and to test on; the arrays are uint8 and read-only."""
 
-    Attributes:
-        name: "mnist" or "builtin".
-        source: what and how many they are and where they come from, in one line.
-        train_images: [n, 28, 28] uint8, 0 is background and 255 is ink.
-        train_labels: [n] uint8, 0 to 9.
-        test_images: [m, 28, 28] uint8.
-        test_labels: [m] uint8.
-        key: 12 hexadecimal digits that stand for the content of the four arrays.
-    """
-
-    name: str
-    source: str
-    train_images: Bytes
-    train_labels: Bytes
-    test_images: Bytes
-    test_labels: Bytes
-    key: str
+    name: str  # "mnist" or "builtin"
+    source: str  # what and how many they are and where they come from, in one line
+    train_images: Bytes  # [n, 28, 28], 0 is background and 255 is ink
+    train_labels: Bytes  # [n], 0 to 9
+    test_images: Bytes  # [m, 28, 28]
+    test_labels: Bytes  # [m]
+    key: str  # 12 hexadecimal digits that stand for the content of the four arrays
 
 
 def load(quiet: bool = False) -> Digits:
@@ -224,10 +214,11 @@ def _download(missing: list[str]) -> dict[str, Bytes]:
         for name in missing:
             parts.put((name, _fetched(name, mirrors, count)))
 
-    def count(size: int) -> None:
+    def count(part: bytes) -> bytes:
         if time.monotonic() - begin > DOWNLOAD_SECONDS:
             raise TimeoutError
-        parts.put(size)
+        parts.put(len(part))
+        return part
 
     for mirror in MIRRORS:
         threading.Thread(target=ask, args=[mirror], daemon=True).start()
@@ -262,34 +253,23 @@ def _next(messages: queue.SimpleQueue[_T], deadline: float) -> _T | None:
         return None
 
 
-def _fetched(name: str, mirrors: list[str], count: Callable[[int], None] | None = None) -> bytes:
-    """Return a file from the first mirror that sends it whole; nothing where none does."""
-    import pooch
+def _fetched(name: str, mirrors: Sequence[str], count: Callable[[bytes], bytes] = bytes) -> bytes:
+    """Return a file from the first mirror that sends it whole; nothing where none does.
 
-    # A mirror that is silent for six seconds is left for the next one.
-    download = pooch.HTTPDownloader(chunk_size=1 << 14, timeout=6)
+    `count` gets each part of it as it comes, and hands it on.
+    """
+    import requests
+
     for mirror in mirrors:
-        stream = _Counted(count)
         try:
-            download(f"{mirror}{name}.gz", stream, None)
-            _unpacked(stream.getvalue(), name, mirror)
-            return stream.getvalue()
+            # A mirror that is silent for six seconds is left for the next one.
+            with requests.get(f"{mirror}{name}.gz", stream=True, timeout=6) as answer:
+                content = b"".join(map(count, answer.iter_content(1 << 14)))
+            _unpacked(content, name, mirror)
+            return content
         except Exception:  # whatever it is, this mirror is of no use
             continue
     return b""
-
-
-class _Counted(io.BytesIO):
-    """Bytes in memory; says how many have come with each write."""
-
-    def __init__(self, count: Callable[[int], None] | None) -> None:
-        super().__init__()
-        self.count = count
-
-    def write(self, part: Any, /) -> int:
-        if self.count is not None:
-            self.count(len(part))
-        return super().write(part)
 
 
 def _builtin() -> Digits:
@@ -310,16 +290,13 @@ def _enlarged(images: NDArray[np.int64]) -> Bytes:
 
     It computes in integers, so that every machine gets the same bytes.
     """
-    small, side, margin = 8, 20, 4
-    # Where the middle of each new pixel lies between the middles of old ones, in 2 * side parts.
-    place = np.clip((2 * np.arange(side) + 1) * small - side, 0, 2 * side * (small - 1))
-    left, part = np.divmod(place, 2 * side)
-    weights = np.zeros((side, small), np.int64)
-    weights[np.arange(side), left] = 2 * side - part
-    weights[np.arange(side), np.minimum(left + 1, small - 1)] += part
-    one = 16 * (2 * side) ** 2
-    pixels = (weights @ images @ weights.T * 255 + one // 2) // one
-    return np.pad(pixels.astype(np.uint8), ((0, 0), (margin, margin), (margin, margin)))
+    # Where the middle of each new pixel lies among the middles of the old ones.
+    place = (np.arange(20) + 0.5) * 8 / 20 - 0.5
+    fortieths = [40 * np.interp(place, np.arange(8), one) for one in np.eye(8)]
+    weights = np.rint(fortieths).astype(np.int64)  # [8, 20]
+    one = 16 * 40**2
+    pixels = (weights.T @ images @ weights * 255 + one // 2) // one
+    return np.pad(pixels.astype(np.uint8), ((0, 0), (4, 4), (4, 4)))
 
 
 def to_float(images: Bytes) -> Floats:

@@ -1,13 +1,9 @@
-"""The course's convolutional network: 12 filters, 20,410 parameters, trained once and kept.
-
-`learn_once` and `weights` do that for any Keras network.
-"""
+"""The course's convolutional network: 12 filters, 20,410 parameters, trained once and kept."""
 
 from __future__ import annotations
 
 import hashlib
 import inspect
-import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -180,41 +176,9 @@ def trained(
             learn()
             return model
         variant = f"fit-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    learn_once(model, f"cnn-{variant}-{digits.key}-{recipe}", learn)
+    name = f"cnn-{variant}-{digits.key}-{recipe}"
+    paths.learn_once(name, model.get_weights, model.set_weights, learn)
     return model
-
-
-def learn_once(model: keras.Model, name: str, learn: Callable[[], None]) -> None:
-    """Set a model's weights from the cache, or learn them and put them there.
-
-    Args:
-        model: any Keras model that is built.
-        name: of the file, for a key of all that the weights depend on.
-        learn: trains the model in place.
-    """
-    path = paths.home() / "models" / f"{name}.npz"
-    content = paths.read_if_there(path)
-    if content is not None:
-        try:
-            model.set_weights(_checked(content, model))
-            return
-        except Exception:  # whatever a damaged file makes NumPy raise
-            print(f"The cached network {path.name} is damaged: training it again.")
-    learn()
-    stream = io.BytesIO()
-    np.savez(stream, *model.get_weights())
-    paths.keep(path, stream.getvalue())
-
-
-def _checked(content: bytes, model: Any) -> list[NDArray[Any]]:
-    """Read the weights of a file, whose checksums NumPy compares, and see that they fit."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as kept:
-        found = [kept[name] for name in kept.files]
-    if [array.shape for array in found] != [array.shape for array in model.get_weights()]:
-        raise ValueError("it holds another network")
-    if not all(np.isfinite(array).all() for array in found):
-        raise ValueError("it holds weights that are not numbers")
-    return found
 
 
 def weights(model: keras.Model) -> dict[str, NDArray[np.float32]]:

@@ -1,21 +1,33 @@
 """Where generated files live, and how they get there without ever being half-written.
 
-And what is installed: optional packages, the commands that install them, versions.
+Trained networks are among them. And what is installed: optional packages, versions, and the
+commands that install them.
 """
 
 from __future__ import annotations
 
 import importlib
+import io
 import os
+import re
 import secrets
 import signal
 import threading
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
 
 _PACKAGE = Path(__file__).resolve().parent
 _ADVICE = "Set QHELPERS_HOME to a folder that you may write to."
+# The newest torchao whose Python part runs beside a version of PyTorch, from torchao's own table
+# (https://github.com/pytorch/ao/issues/2919); above the last line any newer one does.
+_TORCHAO = {(2, 9): "torchao==0.14.1", (2, 10): "torchao==0.16.0"}
 
 
 def clone() -> Path | None:
@@ -48,9 +60,7 @@ def home() -> Path:
 
 def user_cache() -> Path:
     """Return the user's cache folder for this course; it outlives a clone."""
-    import pooch
-
-    return Path(pooch.os_cache("qhelpers"))
+    return platformdirs.user_cache_path("qhelpers")
 
 
 def data_cache() -> Path:
@@ -132,6 +142,40 @@ def read_if_there(path: Path) -> bytes | None:
         return None
 
 
+def learn_once(
+    name: str,
+    weights: Callable[[], Sequence[NDArray[Any]]],
+    restore: Callable[[list[NDArray[Any]]], object],
+    learn: Callable[[], object],
+) -> None:
+    """Give a network the weights of its cached file, or let it learn them and write that file.
+
+    Args:
+        name: of the file, for a key of all that the weights depend on.
+        weights: returns the network's arrays, always in the same order.
+        restore: puts arrays of the same shapes in their place.
+        learn: trains the network in place.
+    """
+    path = home() / "models" / f"{name}.npz"
+    content = read_if_there(path)
+    if content is not None:
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as kept:  # compares checksums
+                found = [kept[name] for name in kept.files]
+            if [array.shape for array in found] != [array.shape for array in weights()]:
+                raise ValueError("it holds another network")
+            if not all(np.isfinite(array).all() for array in found):
+                raise ValueError("it holds weights that are not numbers")
+            restore(found)
+            return
+        except Exception:  # whatever a damaged file makes NumPy raise
+            print(f"The cached network {path.name} is damaged: training it again.")
+    learn()
+    stream = io.BytesIO()
+    np.savez(stream, *weights())
+    keep(path, stream.getvalue())
+
+
 def require(module: str, extra: str) -> ModuleType:
     """Import an optional package, such as "tensorflow", which an extra of qhelpers brings.
 
@@ -173,6 +217,23 @@ def install_command(extra: str) -> str:
         links = []
     address = dict(link.split(", ", 1) for link in links).get("Repository")
     return f'pip install "qhelpers{extras}{f" @ git+{address}" if address else ""}"'
+
+
+def torchao_for(torch_version: str | None = None) -> str:
+    """Return what to give `pip install`, so that torchao fits the PyTorch that is there.
+
+    Args:
+        torch_version: such as "2.9.1+cu126"; None for the one that is installed.
+
+    Raises:
+        ValueError: that is no version.
+    """
+    version = metadata.version("torch") if torch_version is None else torch_version
+    found = re.match(r"(\d+)\.(\d+)", version)
+    if found is None:
+        raise ValueError(f"{version!r} is no version of PyTorch, such as '2.9.1'.")
+    at_hand = (int(found[1]), int(found[2]))
+    return next((name for newest, name in _TORCHAO.items() if at_hand <= newest), "torchao>=0.17")
 
 
 def versions(*packages: str) -> str:

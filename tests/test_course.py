@@ -18,22 +18,20 @@ def notebook_file(folder: Path, name: str, *sources: str) -> Path:
     return path
 
 
-def test_notebooks_are_found_in_order_and_by_number(tmp_path: Path) -> None:
-    for name in ("02_b.ipynb", "00_a.ipynb", "notes.ipynb", "10_c.ipynb"):
-        (tmp_path / name).touch()
-    assert [p.name for p in run_notebooks.find(folder=tmp_path)] == [
-        "00_a.ipynb",
-        "02_b.ipynb",
-        "10_c.ipynb",
-    ]
-    assert [p.name for p in run_notebooks.find(["10", "0", "00"], tmp_path)] == [
-        "00_a.ipynb",
-        "10_c.ipynb",
-    ]
-    with pytest.raises(FileNotFoundError, match="no notebook 07; there are 00, 02, 10"):
-        run_notebooks.find(["07"], tmp_path)
+def test_notebooks_are_found_in_order_and_by_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_notebooks.paths, "clone", lambda: tmp_path)
     with pytest.raises(FileNotFoundError, match="no notebooks in"):
-        run_notebooks.find(folder=tmp_path / "empty")
+        run_notebooks.find()
+    (tmp_path / "notebooks").mkdir()
+    for name in ("02_b.ipynb", "00_a.ipynb", "notes.ipynb", "10_c.ipynb"):
+        (tmp_path / "notebooks" / name).touch()
+    every = ["00_a.ipynb", "02_b.ipynb", "10_c.ipynb"]
+    assert [path.name for path in run_notebooks.find()] == every
+    assert [path.name for path in run_notebooks.find(["10", "0", "00"])] == every[::2]
+    with pytest.raises(FileNotFoundError, match="no notebook 07; there are 00, 02, 10"):
+        run_notebooks.find(["07"])
 
 
 def test_a_run_counts_claims_and_leaves_the_notebook_as_it_was(tmp_path: Path) -> None:

@@ -38,8 +38,11 @@ def test_one_bad_line_fails_the_report(
 @pytest.mark.parametrize(
     ("version", "ok"), [((3, 9), False), ((3, 10), True), ((3, 13), True), ((3, 14), False)]
 )
-def test_python_versions(version: tuple[int, int], ok: bool) -> None:
-    check = doctor.check_python(version)
+def test_python_versions(
+    version: tuple[int, int], ok: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "version_info", version)
+    check = doctor.check_python()
     assert check.ok is ok
     assert check.found == f"{version[0]}.{version[1]}"
 

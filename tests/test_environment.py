@@ -123,7 +123,7 @@ def test_arithmetic_imports_numpy_alone() -> None:
 
 
 # Lines of code; they only go down. A lesson that is not named here gets 250.
-OUTSIDE, IN_QUANTIZER, IN_LESSONS, NEW_LESSON = 5_490, 2_020, 3_520, 250
+OUTSIDE, IN_QUANTIZER, IN_LESSONS, NEW_LESSON = 5_280, 2_020, 3_250, 250
 LESSONS = {
     **{"00": 400, "01": 200, "02": 190, "03": 260, "04": 280, "05": 440, "06": 190},
     **{"07": 250, "08": 320, "09": 555},

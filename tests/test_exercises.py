@@ -86,15 +86,10 @@ def test_a_function_that_returns_nothing_is_said_so(nothing):
         (float, 3, "float 3.0"),
         (float, np.float32(0.5), "float 0.5"),
         (float, np.int64(2), "float 2.0"),
-        (bool, True, "bool True"),
-        (bool, np.False_, "bool False"),
         (str, "int8", "str 'int8'"),
         (str, np.str_("int8"), "str 'int8'"),
         (list, (1, "a"), "list [1, 'a']"),
         (list, np.array([1, 2]), "list [1, 2]"),
-        (np.ndarray, [1, 2], "ndarray array([1, 2])"),
-        (np.ndarray, (True, False), "ndarray array([ True, False])"),
-        (np.ndarray, np.eye(1), "ndarray array([[1.]])"),
     ],
 )
 def test_answers_that_fit_are_converted(expects, answer, given):
@@ -113,14 +108,9 @@ def test_answers_that_fit_are_converted(expects, answer, given):
         (float, "1.5", "Expected a number; got '1.5' (str)."),
         (float, False, "Expected a number; got False (bool)."),
         (float, 1j, "Expected a number; got 1j (complex)."),
-        (bool, 1, "Expected True or False; got 1 (int)."),
         (str, 8, "Expected a text; got 8 (int)."),
         (list, 3, "Expected a list; got 3 (int)."),
         (list, {"a": 1}, "Expected a list; got {'a': 1} (dict)."),
-        (np.ndarray, 3, "Expected an array of numbers; got 3 (int)."),
-        (np.ndarray, "abc", "Expected an array of numbers; got 'abc' (str)."),
-        (np.ndarray, [[1], [2, 3]], "Expected an array of numbers; got [[1], [2, 3]] (list)."),
-        (np.ndarray, ["a"], "Expected an array of numbers; got ['a'] (list)."),
         ("callable", 3, "Expected a function; got 3 (int)."),
     ],
 )
@@ -140,7 +130,7 @@ class Awkward:
         raise RuntimeError("no")
 
 
-@pytest.mark.parametrize("expects", [int, float, bool, str, list, np.ndarray, "callable"])
+@pytest.mark.parametrize("expects", [int, float, str, list, "callable"])
 @pytest.mark.parametrize(
     "answer",
     [Awkward(), "x" * 10_000, 10**5_000, np.zeros((50, 50), object), np.array([]), [], object, {}],
@@ -181,7 +171,7 @@ def test_a_function_that_fails_is_a_hint(function, text, capsys):
 
 
 def test_a_value_that_the_check_cannot_take_is_a_hint():
-    @exercise("97.1", expects=np.ndarray)
+    @exercise("97.1", expects=list)
     def _(answer):
         return right(str(answer + np.zeros(3)))
 

@@ -95,7 +95,7 @@ def test_start_refuses_a_framework_that_it_does_not_know():
 
 @pytest.mark.parametrize(
     ("framework", "extra"),
-    [("ai_edge_litert", "litert"), ("torchvision", "torch"), ("torchao", "torchao")],
+    [("ai_edge_litert", "litert"), ("torch", "torch"), ("torchao", "torchao")],
 )
 def test_a_missing_framework_names_an_extra_that_exists(framework, extra, monkeypatch):
     monkeypatch.setitem(sys.modules, framework, None)

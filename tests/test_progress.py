@@ -197,4 +197,5 @@ def test_nbval_finds_the_stored_cell_unchanged(tmp_path: Path) -> None:
 
 def test_kernel_shows_the_bar_of_notebooks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "kernel", lambda: object())
-    assert module._fitting_bar() is module.notebook_bar
+    module.install()
+    assert reports._bar is module.notebook_bar

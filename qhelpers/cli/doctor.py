@@ -32,31 +32,23 @@ class Check:
         return text if self.ok else f"{text}\n      -> {self.advice}"
 
 
-def check_python(version: tuple[int, int] | None = None) -> Check:
+def check_python() -> Check:
     """Check the running Python's version."""
-    found = version or sys.version_info[:2]
-    low, high = PYTHONS
-    return Check(
-        "Python",
-        low <= found <= high,
-        f"{found[0]}.{found[1]}",
-        f"Install a Python from 3.{low[1]} to 3.{high[1]} and make the environment with it: "
-        "make clean lab PYTHON=python3.12",
-    )
+    (low, high), (major, minor) = PYTHONS, sys.version_info[:2]
+    versions = f"Install a Python from 3.{low[1]} to 3.{high[1]} and make the environment with it"
+    advice = f"{versions}: make clean lab PYTHON=python3.12"
+    return Check("Python", low <= (major, minor) <= high, f"{major}.{minor}", advice)
 
 
-def check_packages(requirements: list[str] | None = None) -> Iterator[Check]:
-    """Check each installed package against the minimum that pyproject.toml states.
+def check_packages(requirements: list[str]) -> Iterator[Check]:
+    """Check each package that is required against its minimum: the course was seen to run with it.
 
-    A minimum is a version with which the course was seen to run.
-
-    Args:
-        requirements: requirement strings; by default those of qhelpers with all extras.
+    `requirements` are as in pyproject.toml, those of extras with their markers.
     """
     from packaging.requirements import Requirement
 
     seen = set()
-    for text in requirements if requirements is not None else metadata.requires("qhelpers") or []:
+    for text in requirements:
         wanted = Requirement(text)
         needed = [e for e in _EXTRAS if not wanted.marker or wanted.marker.evaluate({"extra": e})]
         if not needed or wanted.name in seen:
@@ -76,12 +68,8 @@ def check_memory() -> Check:
         free = paths.require("psutil", extra="lab").virtual_memory().available / 1e9
     except ImportError as error:
         return Check("memory free", False, "psutil is missing", str(error))
-    return Check(
-        "memory free",
-        free >= MEMORY_GB,
-        f"{free:.1f} GB (needs {MEMORY_GB})",
-        "Close other programs, or shut down other notebooks' kernels (Kernel > Shut Down All).",
-    )
+    advice = "Close other programs, or other notebooks' kernels (Kernel > Shut Down All)."
+    return Check("memory free", free >= MEMORY_GB, f"{free:.1f} GB (needs {MEMORY_GB})", advice)
 
 
 def check_write_access() -> Check:
@@ -113,11 +101,9 @@ def check_data() -> Check:
 def checks() -> Iterator[Check]:
     """Yield every check, the quick ones first."""
     yield check_python()
-    yield from check_packages()
-    yield check_memory()
-    yield check_write_access()
-    yield check_disk()
-    yield check_data()
+    yield from check_packages(metadata.requires("qhelpers") or [])
+    for check in (check_memory, check_write_access, check_disk, check_data):
+        yield check()
 
 
 def report() -> bool:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from qhelpers.quantizer import report, session
+from qhelpers.quantizer.recipes import RECIPES
+from qhelpers.quantizer.samples import CALIBRATION
+from qhelpers.quantizer.verdict import TARGETS
+
 HELP = "quantize your own model, measure every file on unseen samples, say which to ship"
 _DESCRIPTION = """\
 Quantize a Keras, SavedModel or .tflite model by several recipes, run all files on samples that
@@ -34,10 +39,6 @@ _EPILOG = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments to its parser."""
-    from qhelpers.quantizer.recipes import RECIPES
-    from qhelpers.quantizer.samples import CALIBRATION
-    from qhelpers.quantizer.verdict import TARGETS
-
     listed = "\n".join(f"  {name:15}{what}" for name, what in RECIPES.items())
     parser.description = _DESCRIPTION.format(most=CALIBRATION, recipes=listed)
     parser.epilog, parser.formatter_class = _EPILOG, argparse.RawDescriptionHelpFormatter
@@ -61,8 +62,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> None:
     """Do what the command line asks, and say on the terminal where the report is."""
-    from qhelpers.quantizer import report, session
-
     for name in ("range", "scale"):
         ends = getattr(chosen, name)
         if ends and not ends[0] < ends[1]:

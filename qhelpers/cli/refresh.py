@@ -40,21 +40,13 @@ def refresh(numbers: Sequence[str] = ()) -> bool:
 
 def tidy(notebook: Any) -> None:
     """Take out what differs from run to run: times, versions, bars; join the pieces of a stream."""
+    preprocessors = paths.require("nbconvert.preprocessors", extra="lab")
     notebook.metadata = _KERNEL
     for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
         cell.metadata.pop("execution", None)
-        joined: list[Any] = []
-        for output in cell.outputs:
-            if output.get("data") == {"text/plain": ""}:  # a progress bar has been here
-                continue
-            stream = output.get("name")
-            if stream and joined and joined[-1].get("name") == stream:
-                joined[-1].text += output.text
-            else:
-                joined.append(output)
-        cell.outputs = joined
+        if cell.cell_type == "code":  # an empty text is where a progress bar has been
+            cell.outputs = [o for o in cell.outputs if o.get("data") != {"text/plain": ""}]
+    preprocessors.CoalesceStreamsPreprocessor().preprocess(notebook, {})
 
 
 def first_picture(notebook: Any) -> bytes:

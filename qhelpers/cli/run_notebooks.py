@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 from collections.abc import Sequence
@@ -18,16 +19,11 @@ class Result:
     """What one run of one notebook gave."""
 
     name: str
-    seconds: float
-    """Wall time, kernel start included."""
-    peak_bytes: int
-    """Highest resident memory of its kernel."""
-    claims: int
-    """How many claims held."""
-    error: str | None
-    """None, or which cell failed and how."""
-    page: Path
-    """The HTML copy of the executed notebook."""
+    seconds: float  # wall time, kernel start included
+    peak_bytes: int  # highest resident memory of its kernel
+    claims: int  # how many held
+    error: str | None  # which cell failed and how
+    page: Path  # the HTML copy of the executed notebook
 
     def line(self) -> str:
         """Return the result as one line for the terminal."""
@@ -36,18 +32,15 @@ class Result:
         return f"{self.name:32} {self.seconds:6.1f} s   peak {peak:>8}   {verdict}"
 
 
-def find(numbers: Sequence[str] = (), folder: Path | None = None) -> list[Path]:
-    """Return the paths of the course's notebooks, sorted by number.
+def find(numbers: Sequence[str] = ()) -> list[Path]:
+    """Return the paths of notebooks, such as "02" or "2", or of all, sorted by number.
 
-    Args:
-        numbers: such as "02" or "2"; none means all.
-        folder: where they lie; by default `notebooks` of the clone, else of the working folder.
+    They lie in `notebooks` of the clone, else of the working folder.
 
     Raises:
         FileNotFoundError: there are no notebooks, or none with that number.
     """
-    if folder is None:
-        folder = (paths.clone() or Path.cwd()) / "notebooks"
+    folder = (paths.clone() or Path.cwd()) / "notebooks"
     every = {path.name[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
     if not every:
         raise FileNotFoundError(f"no notebooks in {folder}. Run this from a clone of the course.")
@@ -63,12 +56,9 @@ def resident_peak(pid: int) -> int:
 
     Linux keeps the peak itself (`VmHWM`); elsewhere it is the memory at this moment: behind a cell.
     """
-    try:
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
+    with contextlib.suppress(OSError, IndexError):
+        status = Path(f"/proc/{pid}/status").read_text()
+        return 1024 * int(status.partition("VmHWM:")[2].split()[0])
     psutil = paths.require("psutil", extra="lab")
     try:
         return int(psutil.Process(pid).memory_info().rss)
@@ -88,7 +78,6 @@ def execute(notebook: Any, folder: Path, label: str) -> tuple[str | None, int]:
         None or a description of the cell that failed, and the kernel's peak memory in bytes.
     """
     nbclient = paths.require("nbclient", extra="lab")
-    exceptions = paths.require("nbclient.exceptions", extra="lab")
     failed: list[Any] = []
     peak = 0
 
@@ -112,10 +101,10 @@ def execute(notebook: Any, folder: Path, label: str) -> tuple[str | None, int]:
         try:
             # A kernel's own log lines are no part of the report.
             client.execute(stderr=subprocess.DEVNULL)
-        except exceptions.CellExecutionError as raised:
+        except nbclient.exceptions.CellExecutionError as raised:
             number, first = failed[0].execution_count, failed[0].source.strip().splitlines()[0]
             error = f"cell [{number}] `{first}`: {raised.ename}: {raised.evalue}"
-        except exceptions.DeadKernelError:
+        except nbclient.exceptions.DeadKernelError:
             error = "the kernel died (out of memory?)"
         except TimeoutError:
             error = "a cell took longer than 600 s"
@@ -124,13 +113,9 @@ def execute(notebook: Any, folder: Path, label: str) -> tuple[str | None, int]:
 
 def count_claims(notebook: Any) -> int:
     """Return how many claims held in an executed notebook."""
-    return sum(
-        line.startswith("✓ ")
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if output.output_type == "stream"
-        for line in output.text.splitlines()
-    )
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    texts = (output.text for output in outputs if output.output_type == "stream")
+    return sum(line.startswith("✓ ") for text in texts for line in text.splitlines())
 
 
 def run_one(path: Path, out: Path) -> Result:

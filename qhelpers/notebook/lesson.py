@@ -23,7 +23,6 @@ _EXTRAS = {
     "tensorflow": "tensorflow",
     "ai_edge_litert": "litert",
     "torch": "torch",
-    "torchvision": "torch",
     "torchao": "torchao",
 }
 
@@ -86,8 +85,7 @@ def start(name: str, frameworks: Iterable[str] = ()) -> None:
 
     Args:
         name: the lesson, such as "03_full_integer".
-        frameworks: import names, of "tensorflow", "ai_edge_litert", "torch", "torchvision",
-            "torchao"; any other is a KeyError.
+        frameworks: "tensorflow", "ai_edge_litert", "torch", "torchao"; any other is a KeyError.
 
     Raises:
         ValueError: `name` does not begin with two digits.

@@ -64,7 +64,8 @@ def notebook_bar(total: float, label: str) -> Iterator[progress.Advance]:
 
 def install() -> None:
     """Show progress with the bar that fits where this runs, or not at all."""
-    progress.install(_fitting_bar())
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    progress.install(notebook_bar if kernel() else terminal_bar if on_terminal else None)
 
 
 def kernel() -> Any:
@@ -72,9 +73,3 @@ def kernel() -> Any:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None)
-
-
-def _fitting_bar() -> progress.Bar | None:
-    if kernel() is not None:
-        return notebook_bar
-    return terminal_bar if sys.stderr is not None and sys.stderr.isatty() else None

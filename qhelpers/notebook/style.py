@@ -12,9 +12,6 @@ from cycler import cycler
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
-WIDTH = 9.0
-"""Width of a figure in inches: the column of a notebook."""
-
 # Okabe and Ito (2008), "Color Universal Design": told apart with any kind of colour vision.
 COLORS: dict[str, str] = {
     "float32": "#000000",
@@ -38,37 +35,20 @@ COLORS: dict[str, str] = {
 
 _CYCLE = ("int16x8", "int8", "float16", "pytorch_static", "pytorch_dynamic", "dynamic_range")
 
-LABELS: dict[str, str] = {
-    "float32": "float32",
-    "dynamic_range": "dynamic range",
-    "int8": "full integer (int8)",
-    "float16": "float16",
-    "int16x8": "16x8",
-    "pytorch_float": "PyTorch float32",
-    "pytorch_static": "PyTorch static int8",
-    "pytorch_dynamic": "PyTorch dynamic int8",
-}
-"""Readable name of each model."""
-
 
 def use() -> None:
     """Set matplotlib's defaults to the style of the course."""
     plt.rcParams.update(
         {
-            "figure.figsize": (WIDTH, 3.2),
+            "figure.figsize": (9.0, 3.2),  # the column of a notebook, in inches
             "figure.dpi": 110,
-            "savefig.dpi": "figure",
             # White, not transparent: black axes would vanish on a dark theme.
             "figure.facecolor": "white",
             "axes.facecolor": "white",
-            "savefig.facecolor": "white",
-            "font.size": 10,
             "axes.titlesize": 10,
-            "axes.labelsize": 10,
             "xtick.labelsize": 9,
             "ytick.labelsize": 9,
             "legend.fontsize": 9,
-            "figure.titlesize": 12,
             "figure.titleweight": "bold",
             "axes.titlelocation": "left",
             "axes.spines.top": False,
@@ -91,13 +71,7 @@ def use() -> None:
 
 
 def new(
-    rows: int = 1,
-    cols: int = 1,
-    title: str = "",
-    height: float = 3.2,
-    *,
-    width: float = WIDTH,
-    **kw: Any,
+    rows: int = 1, cols: int = 1, title: str = "", height: float = 3.2, width: float = 9, **kw: Any
 ) -> tuple[Any, Any]:
     """Make a figure with constrained layout and a bold title, wrapped, at the left.
 
@@ -108,7 +82,7 @@ def new(
     if title:
         # A bold letter of 12 points is about 0.1 inches wide.
         lines = textwrap.fill(title, int(width * 10))
-        figure.suptitle(lines, x=0.01, ha="left", fontweight="bold", fontsize=12)
+        figure.suptitle(lines, x=0.01, ha="left")
     return figure, axes
 
 
@@ -147,12 +121,9 @@ def annotated(axes: Any, matrix: Any, fmt: str, **kw: Any) -> Any:
 def bits(axes: Any, groups: Sequence[Sequence[str]], row: int = 0, name: str = "") -> None:
     """Draw a row of coloured boxes, one per bit, with a label below each group.
 
-    Args:
-        axes: nothing else belongs there but further rows.
-        groups: (label, bits) or (label, bits, colour) each, such as ("exponent", "01111111").
-            Without a colour it is that of `COLORS[label]`, else grey.
-        row: which row, from the top: a second number below the first is row 1.
-        name: text at the left of the row.
+    Groups are (label, bits) or (label, bits, colour), such as ("exponent", "01111111"); without a
+    colour it is that of `COLORS[label]`, else grey. Rows count from the top, from 0; `name` stands
+    at the left of one. Nothing but rows belongs into the axes.
     """
     left, top = 0, -2.2 * row
     for label, digits, *given in groups:

@@ -1,1 +1,5 @@
-"""The course's PyTorch networks: build, train, and the engines that run them."""
+"""The course's PyTorch networks, training, and engines: importing any of it imports PyTorch."""
+
+from qhelpers import paths
+
+paths.require("torch", extra="torch")  # where it is missing, says how to install it

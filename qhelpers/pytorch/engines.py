@@ -8,48 +8,35 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import nn
+from torch.ao.nn import intrinsic, quantized
 
-if TYPE_CHECKING:
-    from torch import nn
-
-Array: TypeAlias = NDArray[Any]
+from qhelpers.data import Array, Bytes
 
 _PREFERRED = ("x86", "qnnpack", "onednn", "fbgemm")
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One quantized linear layer: from uint8 inputs to uint8 outputs.
+    """One quantized linear layer: from uint8 inputs to uint8 outputs."""
 
-    Attributes:
-        weight: int8 [outputs, inputs].
-        weight_scale: float64, a number or [outputs] (per channel).
-        weight_zero_point: int64, likewise.
-        bias: float32 [outputs]; zeros where the layer has none.
-        input_scale, input_zero_point: of its inputs.
-        scale, zero_point: of its outputs.
-        relu: whether ReLU is fused.
-    """
-
-    weight: Array
-    weight_scale: Array
-    weight_zero_point: Array
-    bias: Array
+    weight: Array  # int8 [outputs, inputs]
+    weight_scale: Array  # float64, a number or [outputs] (per channel)
+    weight_zero_point: Array  # int64, likewise
+    bias: Array  # float32 [outputs]; zeros where the layer has none
     input_scale: float
     input_zero_point: int
-    scale: float
+    scale: float  # of its outputs
     zero_point: int
-    relu: bool = False
+    relu: bool = False  # whether ReLU is fused
 
 
 def supported() -> list[str]:
     """Return the names of the engines that this machine has, the one to prefer first."""
-    import torch
-
     return [name for name in _PREFERRED if name in torch.backends.quantized.supported_engines]
 
 
@@ -59,8 +46,6 @@ def choose() -> str:
     Raises:
         RuntimeError: this build of PyTorch has none.
     """
-    import torch
-
     found = supported()
     if not found:
         advice = "Install PyTorch's own build: pip install torch."
@@ -72,8 +57,6 @@ def choose() -> str:
 @contextlib.contextmanager
 def using(engine: str) -> Iterator[None]:
     """Make `engine` the one that packs weights and runs 8-bit layers, for a while."""
-    import torch
-
     before = torch.backends.quantized.engine
     torch.backends.quantized.engine = engine
     try:
@@ -88,8 +71,6 @@ def read(network: nn.Module) -> dict[str, Layer]:
     Raises:
         ValueError: a layer of another kind, or not one place where the input is quantized.
     """
-    from torch.ao.nn import intrinsic, quantized
-
     layers: dict[str, Layer] = {}
     stubs = [m for m in network.children() if isinstance(m, quantized.Quantize)]
     if len(stubs) != 1:
@@ -128,10 +109,8 @@ def _layer(child: Any, input_scale: float, input_zero_point: int, relu: bool) ->
     )
 
 
-def run(inputs: NDArray[np.uint8], layer: Layer, engine: str) -> NDArray[np.uint8]:
+def run(inputs: Bytes, layer: Layer, engine: str) -> Bytes:
     """Run a layer through one of this machine's engines: uint8 [n, inputs] to [n, outputs]."""
-    import torch
-
     weight = torch.from_numpy(layer.weight)
     bias = torch.from_numpy(layer.bias)
     if layer.weight_scale.ndim:
@@ -148,5 +127,5 @@ def run(inputs: NDArray[np.uint8], layer: Layer, engine: str) -> NDArray[np.uint
     with using(engine):
         prepacked = torch.ops.quantized.linear_prepack(packed, bias)
         outputs = operation(x, prepacked, layer.scale, layer.zero_point)
-    integers: NDArray[np.uint8] = outputs.int_repr().numpy()
+    integers: Bytes = outputs.int_repr().numpy()
     return integers

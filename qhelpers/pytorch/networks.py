@@ -1,16 +1,13 @@
-"""The course's two PyTorch networks, untrained; PyTorch is imported when one is built."""
+"""The course's two PyTorch networks, untrained."""
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
 
-from qhelpers import paths
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
+import torch
+from torch import nn
 
 
 def mlp(stubs: bool = False) -> nn.Module:
@@ -23,7 +20,8 @@ def mlp(stubs: bool = False) -> nn.Module:
     Returns:
         A module with `fc1`, `relu` and `fc2`, from float32 [n, 784] to logits float32 [n, 10].
     """
-    return _build("Mlp", stubs=stubs)
+    with _same_weights():
+        return _Mlp(stubs)
 
 
 def cnn(batch_norm: bool = True, residual: bool = False, stubs: bool = False) -> nn.Module:
@@ -33,92 +31,79 @@ def cnn(batch_norm: bool = True, residual: bool = False, stubs: bool = False) ->
         batch_norm: batch normalization after each convolution, which then has no bias of its
             own; without, `bn` is `nn.Identity`: what a network with folded normalization needs.
         residual: a second convolution (`conv2`, `bn2`) after the pool, whose result is added to
-            its own input.
-        stubs: as in `mlp`; the addition is then a module, `add`, since eager mode has to
-            observe it.
+            its own input: an addition that eager mode would not observe.
+        stubs: as in `mlp`.
 
     Returns:
         A module with `conv`, `bn`, `relu`, `pool` and `fc`, from float32 [n, 784] to logits
         float32 [n, 10]; 20,410 parameters without batch normalization and residual.
     """
-    return _build("Cnn", batch_norm=batch_norm, residual=residual, stubs=stubs)
+    with _same_weights():
+        return _Cnn(batch_norm, residual, stubs)
 
 
-def _build(name: str, **options: bool) -> nn.Module:
-    """Build a network and leave PyTorch's random numbers as they were."""
-    paths.require("torch", extra="torch")
-    import torch
-
+@contextlib.contextmanager
+def _same_weights() -> Iterator[None]:
+    """Seed PyTorch's random numbers for a while, and leave them as they were."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return _classes()[name](**options)
+        yield
 
 
-@functools.cache
-def _classes() -> dict[str, type[nn.Module]]:
-    """Define the networks' classes when they are first needed: the base class is PyTorch's."""
-    import torch
-    from torch import nn
+def _stubs(wanted: bool) -> tuple[nn.Module, nn.Module]:
+    """Return eager mode's stubs for input and output, or two modules that do nothing."""
+    if not wanted:
+        return nn.Identity(), nn.Identity()
+    with warnings.catch_warnings():  # deprecated, and still the readable way
+        warnings.simplefilter("ignore")
+        from torch.ao import quantization
 
-    def eager(name: str, wanted: bool) -> nn.Module:
-        """Return one of eager mode's modules, or something that does nothing."""
-        if not wanted:
-            return nn.Identity()
-        with warnings.catch_warnings():  # deprecated, and still the readable way
-            warnings.simplefilter("ignore")
-            from torch.ao import quantization
-            from torch.ao.nn.quantized import FloatFunctional
+        return quantization.QuantStub(), quantization.DeQuantStub()
 
-            kinds = {"quant": quantization.QuantStub, "dequant": quantization.DeQuantStub}
-            module: nn.Module = (kinds | {"add": FloatFunctional})[name]()
-            return module
 
-    class Mlp(nn.Module):
-        """One hidden layer."""
+class _Mlp(nn.Module):
+    """One hidden layer."""
 
-        def __init__(self, stubs: bool) -> None:
-            super().__init__()
-            self.quant = eager("quant", stubs)
-            self.fc1 = nn.Linear(784, 128)
-            self.relu = nn.ReLU()
-            self.fc2 = nn.Linear(128, 10)
-            self.dequant = eager("dequant", stubs)
+    def __init__(self, stubs: bool) -> None:
+        super().__init__()
+        self.quant, dequant = _stubs(stubs)
+        self.fc1 = nn.Linear(784, 128)
+        self.relu = nn.ReLU()
+        self.fc2 = nn.Linear(128, 10)
+        self.dequant = dequant
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            """Compute the logits."""
-            x = self.quant(x.reshape(-1, 784))
-            logits: torch.Tensor = self.dequant(self.fc2(self.relu(self.fc1(x))))
-            return logits
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Compute the logits."""
+        x = self.quant(x.reshape(-1, 784))
+        logits: torch.Tensor = self.dequant(self.fc2(self.relu(self.fc1(x))))
+        return logits
 
-    class Cnn(nn.Module):
-        """One convolution, or two with a connection around the second, and one dense layer."""
 
-        def __init__(self, batch_norm: bool, residual: bool, stubs: bool) -> None:
-            super().__init__()
-            self.residual, self.stubs = residual, stubs
-            self.quant = eager("quant", stubs)
-            self.conv = nn.Conv2d(1, 12, 3, bias=not batch_norm)
-            self.bn = nn.BatchNorm2d(12) if batch_norm else nn.Identity()
-            self.relu = nn.ReLU()
-            self.pool = nn.MaxPool2d(2)
-            if residual:
-                self.conv2 = nn.Conv2d(12, 12, 3, padding=1, bias=not batch_norm)
-                self.bn2 = nn.BatchNorm2d(12) if batch_norm else nn.Identity()
-                self.add: Any = eager("add", stubs)
-                self.relu2 = nn.ReLU()
-            self.fc = nn.Linear(12 * 13 * 13, 10)
-            self.dequant = eager("dequant", stubs)
+class _Cnn(nn.Module):
+    """One convolution, or two with a connection around the second, and one dense layer."""
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            """Compute the logits."""
-            x = self.quant(x.reshape(-1, 1, 28, 28))
-            x = self.relu(self.bn(self.conv(x)))
-            # Channels last: max-pooling then works on all twelve channels at once.
-            x = self.pool(x.contiguous(memory_format=torch.channels_last))
-            if self.residual:
-                change = self.bn2(self.conv2(x))
-                x = self.relu2(self.add.add(x, change) if self.stubs else x + change)
-            logits: torch.Tensor = self.dequant(self.fc(x.flatten(1)))
-            return logits
+    def __init__(self, batch_norm: bool, residual: bool, stubs: bool) -> None:
+        super().__init__()
+        self.residual = residual
+        self.quant, dequant = _stubs(stubs)
+        self.conv = nn.Conv2d(1, 12, 3, bias=not batch_norm)
+        self.bn = nn.BatchNorm2d(12) if batch_norm else nn.Identity()
+        self.relu = nn.ReLU()
+        self.pool = nn.MaxPool2d(2)
+        if residual:
+            self.conv2 = nn.Conv2d(12, 12, 3, padding=1, bias=not batch_norm)
+            self.bn2 = nn.BatchNorm2d(12) if batch_norm else nn.Identity()
+            self.relu2 = nn.ReLU()
+        self.fc = nn.Linear(12 * 13 * 13, 10)
+        self.dequant = dequant
 
-    return {"Mlp": Mlp, "Cnn": Cnn}
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Compute the logits."""
+        x = self.quant(x.reshape(-1, 1, 28, 28))
+        x = self.relu(self.bn(self.conv(x)))
+        # Channels last: max-pooling then works on all twelve channels at once.
+        x = self.pool(x.contiguous(memory_format=torch.channels_last))
+        if self.residual:
+            x = self.relu2(x + self.bn2(self.conv2(x)))
+        logits: torch.Tensor = self.dequant(self.fc(x.flatten(1)))
+        return logits

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import math
-import zipfile
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from qhelpers import paths
+from qhelpers.data import Digits
 from qhelpers.progress import progress
 from qhelpers.pytorch import networks
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
-
-    from qhelpers.data import Digits
 
 MEAN, STD = 0.1307, 0.3081  # of MNIST's training pixels, as everybody normalizes them
 MLP_RATE, CNN_RATE = 0.01, 4e-3
@@ -36,8 +31,6 @@ def to_tensor(images: NDArray[np.uint8]) -> torch.Tensor:
     Returns:
         float32 [n, 784], (images / 255 - 0.1307) / 0.3081.
     """
-    import torch
-
     images = np.array(images)  # a copy: PyTorch warns about read-only arrays
     if images.dtype != np.uint8 or images.shape[1:] != (28, 28):
         raise ValueError(
@@ -80,8 +73,6 @@ def fit(
     Returns:
         The loss of each step.
     """
-    import torch
-
     parameters = [p for p in net.parameters() if p.requires_grad]
     optimizer = (torch.optim.SGD if sgd else torch.optim.Adam)(parameters, lr=rate)
     losses: list[float] = []
@@ -120,15 +111,14 @@ def cnn_schedule(count: int) -> tuple[int, int]:
 def trained_mlp(digits: Digits) -> nn.Module:
     """Return `networks.mlp()`, in eval mode, trained on `digits` or from the cache."""
     steps, batch = mlp_schedule(len(digits.train_images))
-    return _trained("mlp", networks.mlp, digits, steps, MLP_RATE, batch=batch, sgd=True)
+    return _trained("mlp", networks.mlp(), digits, steps, MLP_RATE, batch=batch, sgd=True)
 
 
 def trained_cnn(digits: Digits, residual: bool = False) -> nn.Module:
     """Return `networks.cnn(residual=residual)`, in eval mode, trained or from the cache."""
     steps, batch = cnn_schedule(len(digits.train_images))
-    build = functools.partial(networks.cnn, residual=residual)
-    name = "residual_cnn" if residual else "cnn"
-    return _trained(name, build, digits, steps, CNN_RATE, batch=batch)
+    name, net = "residual_cnn" if residual else "cnn", networks.cnn(residual=residual)
+    return _trained(name, net, digits, steps, CNN_RATE, batch=batch)
 
 
 def logits(net: Any, images: NDArray[np.uint8], batch: int = 100) -> NDArray[np.float32]:
@@ -142,8 +132,6 @@ def logits(net: Any, images: NDArray[np.uint8], batch: int = 100) -> NDArray[np.
     Returns:
         float32 [n, classes].
     """
-    import torch
-
     with torch.no_grad():
         starts = range(0, len(images), batch)
         parts = [net(to_tensor(images[start : start + batch])).numpy() for start in starts]
@@ -152,8 +140,6 @@ def logits(net: Any, images: NDArray[np.uint8], batch: int = 100) -> NDArray[np.
 
 def saved(net: nn.Module) -> bytes:
     """Return the file that `torch.save(net.state_dict())` writes."""
-    import torch
-
     stream = io.BytesIO()
     torch.save(net.state_dict(), stream)
     return stream.getvalue()
@@ -166,8 +152,6 @@ def one_thread() -> Iterator[None]:
     On small batches several threads mostly wait for each other. And one thread gives the same
     weights whatever the number of cores.
     """
-    import torch
-
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -178,8 +162,6 @@ def one_thread() -> Iterator[None]:
 
 def _batches(count: int, batch: int, seed: int) -> Iterator[NDArray[np.int64]]:
     """Yield the indices of one batch after the other, for ever."""
-    import torch
-
     generator = torch.Generator().manual_seed(seed)
     while True:
         order = torch.randperm(count, generator=generator).numpy()
@@ -188,39 +170,24 @@ def _batches(count: int, batch: int, seed: int) -> Iterator[NDArray[np.int64]]:
 
 
 def _trained(
-    name: str,
-    build: Callable[[], nn.Module],
-    digits: Digits,
-    steps: int,
-    rate: float,
-    **options: Any,
+    name: str, net: nn.Module, digits: Digits, steps: int, rate: float, **options: Any
 ) -> nn.Module:
-    """Return a network with the weights of its cached file, or train it and write that file."""
-    key = f"{digits.key}-{paths.versions('torch')}-{steps}x{options['batch']}"
-    path = paths.home() / "models" / f"torch_{name}-{key}.pt"
-    content = paths.read_if_there(path)
-    if content is not None:
-        try:
-            return _restored(build(), content).eval()
-        except Exception:  # whatever a damaged file makes PyTorch raise
-            print(f"The cached network {path.name} is damaged: training it again.")
-    net = build().train()
-    what = f"Training the PyTorch {name.replace('_', ' ').replace('nn', 'NN').upper()}"
-    with progress(steps, what) as advance:
-        options["each_step"] = lambda _: advance()
-        fit(net, digits.train_images, digits.train_labels, steps, rate, **options)
-    paths.keep(path, saved(net))
+    """Train a network in place, or give it the weights of its cached file; return it."""
+
+    def learn() -> None:
+        net.train()
+        what = f"Training the PyTorch {name.replace('_', ' ').replace('nn', 'NN').upper()}"
+        with progress(steps, what) as advance:
+            options["each_step"] = lambda _: advance()
+            fit(net, digits.train_images, digits.train_labels, steps, rate, **options)
+
+    def restore(arrays: list[NDArray[Any]]) -> None:
+        net.load_state_dict(dict(zip(net.state_dict(), map(torch.from_numpy, arrays), strict=True)))
+
+    paths.learn_once(
+        f"torch_{name}-{digits.key}-{paths.versions('torch')}-{steps}x{options['batch']}",
+        lambda: [tensor.numpy() for tensor in net.state_dict().values()],
+        restore,
+        learn,
+    )
     return net.eval()
-
-
-def _restored(net: nn.Module, content: bytes) -> nn.Module:
-    """Give a network the weights of a file; raise whatever fits where they are not its own."""
-    import torch
-
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if archive.testzip() is not None:  # PyTorch itself does not look at the checksums
-            raise ValueError("a checksum is wrong")
-    net.load_state_dict(torch.load(io.BytesIO(content), weights_only=True))
-    if not all(values.isfinite().all() for values in net.state_dict().values()):
-        raise ValueError("it holds weights that are not numbers")
-    return net

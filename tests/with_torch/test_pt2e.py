@@ -8,9 +8,9 @@ import warnings
 import pytest
 import torch
 
-from qhelpers import data
+from qhelpers import data, paths
 from qhelpers.evaluation import metrics
-from qhelpers.pytorch import networks, pt2e, training
+from qhelpers.pytorch import networks, training
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
@@ -52,10 +52,10 @@ def test_pt2e_quantizes_every_weight(few: data.Digits, net: str) -> None:
     ],
 )
 def test_torchao_for(torch_version: str, expected: str) -> None:
-    assert pt2e.torchao_for(torch_version) == expected
+    assert paths.torchao_for(torch_version) == expected
 
 
 def test_torchao_for_the_installed_pytorch() -> None:
-    assert re.fullmatch(r"torchao[=>]=0\.\d+(\.\d+)?", pt2e.torchao_for())
+    assert re.fullmatch(r"torchao[=>]=0\.\d+(\.\d+)?", paths.torchao_for())
     with pytest.raises(ValueError, match="'new' is no version"):
-        pt2e.torchao_for("new")
+        paths.torchao_for("new")

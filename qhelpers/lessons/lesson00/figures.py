@@ -8,15 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.patches import FancyBboxPatch
 
 from qhelpers.arithmetic import affine
+from qhelpers.data import Array
 from qhelpers.lessons.lesson00 import network
 from qhelpers.notebook import journey, progress
 from qhelpers.notebook.style import COLORS, finish, image, new
-
-Array = npt.NDArray[Any]
 
 # The map: group and its colour -> lessons and their one idea.
 _GROUPS = {
@@ -43,34 +41,28 @@ _GROUPS = {
 
 
 def pictures(rows: Mapping[str, Array], quantize: Callable[[Array, int], Array]) -> None:
-    """Draw pictures in float32 and in fewer and fewer levels.
+    """Draw pictures, name -> [height, width] from 0 to 1, in float32 and in ever fewer levels.
 
-    Args:
-        rows: name -> a picture [height, width], 0 to 1.
-        quantize: (picture, bits) -> the picture in 2**bits levels.
+    `quantize` turns (picture, bits) into the picture in 2**bits levels.
     """
     title = "You can still read it when each pixel holds a single bit"
     _, axes = new(len(rows), 5, title, 0.7 + 1.75 * len(rows), squeeze=False)
     for row, (name, picture) in enumerate(rows.items()):
-        image(axes[row, 0], picture, "" if row else "float32", vmin=0, vmax=1)
+        image(axes[row, 0], picture, "" if row else "float32")
         axes[row, 0].set_ylabel(name)
         for place, bits in zip(axes[row, 1:], (8, 4, 2, 1), strict=True):
             text = "" if row else f"{bits} bit{'s' * (bits > 1)}, {2**bits} levels"
-            image(place, quantize(picture, bits), text, vmin=0, vmax=1)
+            image(place, quantize(picture, bits), text)
     finish()
 
 
 def number_line(
-    bits: int = 3, low: float = -0.5, high: float = 1.0, real: float = 0.4, symmetric: bool = False
+    bits: int = 3, low: float = -0.5, high: float = 1.0, real: float = 0.7, symmetric: bool = False
 ) -> None:
-    """Draw which real numbers the integers stand for, and where one real number lands.
+    """Draw which real numbers the integers of 1 to 8 bits stand for, and where `real` lands.
 
-    Args:
-        bits: 1 to 8.
-        low: smallest real number of the range, at most 0.
-        high: largest real number of the range, above 0.
-        symmetric: zero_point 0, as for weights; 1 bit has no symmetric form.
-        real: the number to quantize.
+    The range goes from `low`, at most 0, to `high`, above 0. `symmetric` is zero point 0, as for
+    weights; 1 bit has no symmetric form.
     """
     even = symmetric and bits > 1
     params = affine.choose(low, high, bits, signed=bits > 1, symmetric=even, narrow=even)
@@ -79,9 +71,8 @@ def number_line(
     landed = int(affine.quantize(real, params))
     value = float(affine.dequantize(landed, params))
     kind = "cut off by" if abs(real - value) > 0.501 * float(params.scale) else "error"
-    title = f"{real:.3f} becomes {landed}, which stands for {value:.3f} ({kind}"
-    title += f" {abs(real - value):.3f})"
-    _, axes = new(title=title, height=2.3)
+    becomes = f"{real:.3f} becomes {landed}, which stands for {value:.3f}"
+    _, axes = new(title=f"{becomes} ({kind} {abs(real - value):.3f})", height=2.3)
     axes.axvspan(low, high, ymin=0.3, ymax=0.62, color=COLORS["highlight"], alpha=0.35, zorder=0)
     axes.vlines(levels, -0.12, 0.12, color=COLORS["int8"], linewidth=2 if bits < 6 else 0.7)
     for integer, level in zip(integers, levels, strict=True):
@@ -100,20 +91,13 @@ def number_line(
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(
-        f"real number (yellow: the range asked for)     "
-        f"{bits} bit{'s' * (bits > 1)}, scale = {float(params.scale):.4f}"
-    )
+    scale = f"{bits} bit{'s' * (bits > 1)}, scale = {float(params.scale):.4f}"
+    axes.set_xlabel(f"real number (yellow: the range asked for)     {scale}")
     finish()
 
 
 def sliders(draw: Callable[..., None], start: Mapping[str, Any]) -> None:
-    """Put sliders for bits, low, high and real under a drawing where somebody can move them.
-
-    Args:
-        draw: the function that draws.
-        start: argument -> the value that its slider starts at.
-    """
+    """Put sliders under `number_line`'s drawing where somebody can move them: start by argument."""
     colab = "google.colab" in sys.modules
     # Front ends allow input, and what runs notebooks without a person does not.
     if importlib.util.find_spec("ipywidgets") is None:
@@ -123,24 +107,14 @@ def sliders(draw: Callable[..., None], start: Mapping[str, Any]) -> None:
     else:
         import ipywidgets
 
-        slow = {"continuous_update": False}
-        limits = {"low": (-2.0, 0.0), "high": (0.1, 2.0), "real": (-2.0, 2.0)}
-        controls: dict[str, Any] = {
-            name: ipywidgets.FloatSlider(start[name], min=low, max=high, step=0.05, **slow)
-            for name, (low, high) in limits.items()
-        }
-        bits = ipywidgets.IntSlider(start["bits"], min=1, max=8, **slow)
-        symmetric = ipywidgets.Checkbox(start["symmetric"], description="symmetric")
-        ipywidgets.interact(draw, bits=bits, **controls, symmetric=symmetric)
+        limits = {"low": (-2.0, 0.0, 0.05), "high": (0.1, 2.0, 0.05), "real": (-2.0, 2.0, 0.05)}
+        sliders = ipywidgets.interact(draw, bits=(1, 8), **limits).widget.children[:4]
+        for slider in sliders:  # a drawing takes longer than a move
+            slider.value, slider.continuous_update = start[slider.description], False
 
 
 def marks(kernel: Array, reach: float) -> None:
-    """Draw a kernel's weights as a histogram, and over it the three marks of 2 bits.
-
-    Args:
-        kernel: weights, any shape.
-        reach: the real number that the outer marks stand for.
-    """
+    """Draw the weights of a kernel, any shape, and over them the marks -reach, 0 and reach."""
     # Beyond half a step from 0, a weight goes to an outer mark.
     share = float((np.abs(kernel) <= reach / 2).mean())
     title = f"Marks up to the largest weight: {100 * share:.1f} % of the weights (yellow) go to 0"
@@ -196,16 +170,13 @@ def course_map() -> None:
         axes.text(0.05, y + 0.85, group, va="bottom", fontweight="bold", color=COLORS["text"])
         for x, (lesson, idea) in enumerate(lessons.items()):
             number, _, name = lesson.partition(" ")
-            box = FancyBboxPatch(
-                (x + 0.04, y),
-                0.92,
-                0.8,
-                boxstyle="round,pad=0,rounding_size=0.06",
-                facecolor="#D6EAF8" if number == "00" else "white",  # you are here
-                edgecolor=COLORS[color],
-                linewidth=1.6,
-            )
-            axes.add_patch(box)
+            face = "#D6EAF8" if number == "00" else "white"  # you are here
+            look: dict[str, Any] = {
+                "fc": face,
+                "ec": COLORS[color],
+                "boxstyle": "round,pad=0,rounding_size=0.06",
+            }
+            axes.add_patch(FancyBboxPatch((x + 0.04, y), 0.92, 0.8, linewidth=1.6, **look))
             middle = {"x": x + 0.5, "ha": "center", "va": "center"}
             axes.text(y=y + 0.68, s=number, color=COLORS["muted"], fontsize=9, **middle)
             axes.text(y=y + 0.5, s=name, fontweight="bold", fontsize=8, **middle)

@@ -6,26 +6,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from qhelpers import data
+from qhelpers.data import Array, Floats
 from qhelpers.evaluation import metrics
 
-Net = dict[str, npt.NDArray[np.float32]]
+Net = dict[str, Floats]
 
 _STEPS, _BATCH, _RATE, _MOMENTUM = 600, 100, 0.1, 0.9
 
 
-def forward(net: Net, images: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Run the network.
+def forward(net: Net, images: Array) -> tuple[Array, Array]:
+    """Run the network: the activations between its layers [n, 32], none below 0, and the logits.
 
     Args:
         net: "kernel1" [784, 32], "bias1" [32], "kernel2" [32, 10], "bias2" [10], float32.
         images: [n, 28, 28] float32 in [0, 1].
-
-    Returns:
-        The activations between the layers [n, 32], none below 0, and the logits [n, 10].
     """
     hidden = np.maximum(images.reshape(len(images), 784) @ net["kernel1"] + net["bias1"], 0)
     return hidden, hidden @ net["kernel2"] + net["bias2"]
@@ -61,7 +58,7 @@ def train(digits: data.Digits, rounding: Callable[[Net], Net] | None = None) -> 
     return net
 
 
-def wide_enough(kernel: npt.NDArray[Any]) -> float:
+def wide_enough(kernel: Array) -> float:
     """Return how far three marks may reach over a kernel, for want of a better answer."""
     return 2 * float(kernel.std())
 
@@ -76,7 +73,7 @@ def card(results: Mapping[str, tuple[int, Any]], size: Mapping[int, int], labels
     return "\n".join(lines)
 
 
-def _slopes(net: Net, images: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Net:
+def _slopes(net: Net, images: Array, labels: Array) -> Net:
     """Return how the cross-entropy changes with each parameter."""
     hidden, outputs = forward(net, images)
     likely = np.exp(outputs - outputs.max(axis=1, keepdims=True))

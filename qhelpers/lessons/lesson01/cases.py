@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qhelpers.data import Digits
+from qhelpers.data import Digits, Floats
 
 
-def mystery(digits: Digits) -> NDArray[np.float32]:
+def mystery(digits: Digits) -> Floats:
     """Return the test images of exercise 01.2, with what is wrong with them: [n, 28, 28]."""
     return digits.test_images.astype(np.float32)

@@ -21,8 +21,6 @@ _SECOND = np.array(
 @exercise("01.1", expects="callable")
 def count_flips(answer: Callable[..., Any]) -> Verdict:
     """Check a function that counts where two models predict different digits."""
-    if str(getattr(answer, "__module__", "")).startswith("qhelpers"):
-        return hint("That is the course's own function. Write it with NumPy alone.")
     got = answer(_FIRST, _SECOND)
     if np.ndim(got) != 0:
         return hint(f"Expected one number; got something of shape {np.shape(got)}. Count.")

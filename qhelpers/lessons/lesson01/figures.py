@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qhelpers.arithmetic import float_formats
+from qhelpers.data import Floats
 from qhelpers.notebook import journey, style
 
 if TYPE_CHECKING:
@@ -16,66 +17,42 @@ if TYPE_CHECKING:
 
 
 def fields(numbers: Sequence[float]) -> None:
-    """Draw float32 numbers as bits, a row each, with what each field stands for.
-
-    Args:
-        numbers: normal numbers.
-    """
-    _, axes = style.new(
-        title="32 bits in three fields: which side of zero, which power of two, how far",
-        height=0.4 + 0.7 * len(numbers),
-    )
+    """Draw float32 numbers, normal ones, as bits: a row each, with what each field stands for."""
+    title = "32 bits in three fields: which side of zero, which power of two, how far"
+    _, axes = style.new(title=title, height=0.4 + 0.7 * len(numbers))
     for row, number in enumerate(numbers):
         parts = float_formats.fields32(number)
-        sign, exponent, fraction = str(parts).split()
-        share = parts.fraction / 2**23
-        power = parts.exponent - 127
-        style.bits(
-            axes,
-            [
-                ("sign", sign, style.COLORS["sign"]),
-                (f"exponent: {parts.exponent} - 127 = {power}", exponent, style.COLORS["exponent"]),
-                (
-                    f"fraction: {parts.fraction} / 2^23 = {share:g}   so it is   "
-                    f"{'-' if parts.sign else ''}2^{power} x {1 + share:g} = {number:g}",
-                    fraction,
-                    style.COLORS["fraction"],
-                ),
-            ],
-            row=row,
-            name=f"{number:g}",
-        )
+        share, power = parts.fraction / 2**23, parts.exponent - 127
+        value = f"{'-' if parts.sign else ''}2^{power} x {1 + share:g} = {number:g}"
+        labels = {
+            "sign": "sign",
+            "exponent": f"exponent: {parts.exponent} - 127 = {power}",
+            "fraction": f"fraction: {parts.fraction} / 2^23 = {share:g}   so it is   {value}",
+        }
+        fields = zip(labels.items(), str(parts).split(), strict=True)
+        groups = [(label, bits, style.COLORS[field]) for (field, label), bits in fields]
+        style.bits(axes, groups, row=row, name=f"{number:g}")
     axes.set_xlim(-3.5, 32.5)
     style.finish()
 
 
-def rulers(weights: NDArray[np.float32], fraction_bits: int = 3) -> None:
+def rulers(weights: Floats, fraction_bits: int = 3) -> None:
     """Draw a toy float's numbers and int8's levels beside the weights that they have to hold.
 
-    Args:
-        weights: real numbers, any shape.
-        fraction_bits: of the toy float; its numbers double their distance at each power of two.
+    The weights are of any shape. The toy's numbers double their distance at each power of two.
     """
     reach = float(np.abs(weights).max())
     start = np.floor(np.log2(reach))
     steps = 1 + np.arange(2**fraction_bits) / 2**fraction_bits
     toy = np.concatenate([2.0 ** (start - k) * steps for k in range(12)])
     toy = toy[toy <= reach]
-    _, (above, axes) = style.new(
-        *(2, 1),
-        title="Floats crowd around zero, where most weights are; integers are evenly spaced",
-        height=3.4,
-        sharex=True,
-        height_ratios=(1.2, 1),
-    )
+    title = "Floats crowd around zero, where most weights are; integers are evenly spaced"
+    _, (above, axes) = style.new(2, 1, title, 3.4, sharex=True, height_ratios=(1.2, 1))
     above.hist(weights.ravel(), 150, color=style.COLORS["muted"])
     above.set(ylabel="how many weights")
-    rows = (
-        (1, np.concatenate([-toy, toy]), "float32"),
-        (0, np.arange(-127, 128) * reach / 127, "int8"),
-    )
-    for y, marks, color in rows:
-        axes.vlines(marks, y - 0.35, y + 0.35, color=style.COLORS[color], linewidth=0.8)
+    rulers = {"int8": np.arange(-127, 128) * reach / 127, "float32": np.concatenate([-toy, toy])}
+    for y, (name, marks) in enumerate(rulers.items()):
+        axes.vlines(marks, y - 0.35, y + 0.35, color=style.COLORS[name], linewidth=0.8)
     names = ["int8 times\na scale", f"float,\n{fraction_bits} fraction bits"]
     axes.set(ylim=(-0.6, 1.6), yticks=(0, 1), yticklabels=names)
     axes.set(xlabel="value of a weight of the dense layer")
@@ -83,18 +60,14 @@ def rulers(weights: NDArray[np.float32], fraction_bits: int = 3) -> None:
     style.finish()
 
 
-def path(model: keras.Model, image: NDArray[np.float32]) -> None:
-    """Draw how four weights of the dense layer become one logit, all in float32.
+def path(model: keras.Model, image: Floats) -> None:
+    """Draw how four weights of `keras_cnn.build()`, trained, become one logit, all in float32.
 
-    Args:
-        model: `keras_cnn.build()`, trained.
-        image: [28, 28] float32, whose likeliest digit the logit stands for.
+    The logit is that of the likeliest digit of the image, [28, 28] float32.
     """
-    pooled = image[None]
-    for layer in model.layers[:-1]:
-        pooled = layer(pooled)
-    features = np.array(pooled)[0]
-    kernel, bias = (np.array(values) for values in model.layers[-1].get_weights())
+    *layers, dense = model.layers
+    features = np.array(functools.reduce(lambda x, layer: layer(x), layers, image[None]))[0]
+    kernel, bias = dense.get_weights()
     digit = int((features @ kernel + bias).argmax())
     total = float(features @ kernel[:, digit])
     weights = kernel[journey.telling(kernel[:, digit], features), digit]

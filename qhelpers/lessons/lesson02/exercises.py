@@ -6,11 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qhelpers.data import Array
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
-
-Array = NDArray[Any]
 
 
 @exercise("02.1", expects="callable")
@@ -29,10 +27,10 @@ def quantize_weights(answer: Callable[[Array], Any]) -> Verdict:
         return hint("Return two things: the int8 values and the scales.")
     values, scales = np.asarray(result[0]), np.asarray(result[1], np.float64)
     wrong = _wrong_scales(scales.ravel(), weights) or _wrong_values(values, weights)
+    if not wrong and scales.shape != (4,):
+        wrong = f"The scales are right; return them as shape [4], not {list(scales.shape)}."
     if wrong:
         return hint(wrong)
-    if scales.shape != (4,):
-        return hint(f"The scales are right; return them as shape [4], not {list(scales.shape)}.")
     return right("One scale for each output, and the nearest of its levels for each weight.")
 
 
@@ -53,9 +51,9 @@ def _wrong_scales(scales: Array, weights: Array) -> str:
     ):
         if np.allclose(scales, wrong, rtol=1e-5, atol=0):
             return why
-    if not np.allclose(scales, largest / 127, rtol=1e-5, atol=0):
-        return f"For an output whose largest magnitude is {largest[0]:.4g}, not {scales[0]:.4g}."
-    return ""
+    if np.allclose(scales, largest / 127, rtol=1e-5, atol=0):
+        return ""
+    return f"For an output whose largest magnitude is {largest[0]:.4g}, not {scales[0]:.4g}."
 
 
 def _wrong_values(values: Array, weights: Array) -> str:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qhelpers.data import Array
 from qhelpers.notebook import journey, style
-
-Array = NDArray[Any]
 
 
 def path(
@@ -35,9 +32,8 @@ def path(
         products=f"{total:,.0f}",
         rescaled=f"x {scale:.5f}\nx {step:.5f}\n{bias:+.3f}",
         result=f"{total * scale * step + bias:.2f}",
-        types={"weights": "float32", "stored": "int8", "inputs": "float32", "sum": "int32"}
-        | {"quantized": f"int8, zero point {zero_point:.0f}", "rescaled": "float32"}
-        | {"result": "float32"},
+        types=dict.fromkeys(("weights", "inputs", "rescaled", "result"), "float32")
+        | {"stored": "int8", "quantized": f"int8, zero point {zero_point:.0f}", "sum": "int32"},
         active=("stored", "quantized", "sum", "rescaled"),
         title="Dynamic range: int8 inside the layer, float32 on both sides",
         color=style.COLORS["dynamic_range"],
@@ -47,25 +43,14 @@ def path(
 
 
 def in_the_dark(light: Array, curves: Mapping[str, Sequence[float]]) -> None:
-    """Draw accuracy against the light for each way to read.
-
-    Args:
-        light: [steps], factors that the images were multiplied with.
-        curves: name -> accuracy at each factor, as a share of 1.
-    """
-    _, axes = style.new(
-        title="In the dark one static scale fails; a scale per image, or normalizing, does not",
-        height=3.4,
-    )
-    looks = {
-        "float32": ("float32", "o-", 9),
-        "dynamic_range": ("dynamic_range", "s-", 6),
-        "int8": ("int8", "o-", 6),
-        "int8, normalized": ("int8", "^--", 5),
-    }
+    """Draw accuracy, name -> shares of 1, against the light: the factors of the images, [steps]."""
+    title = "In the dark one static scale fails; a scale per image, or normalizing, does not"
+    _, axes = style.new(title=title, height=3.4)
+    looks = {"float32": ("o-", 9), "dynamic_range": ("s-", 6), "int8": ("o-", 6)}
+    looks["int8, normalized"] = "^--", 5
     for name, values in curves.items():
-        color, line, size = looks[name]
-        axes.plot(light, 100 * np.asarray(values), line, ms=size, color=style.COLORS[color])
+        (line, size), color = looks[name], style.COLORS[name.partition(",")[0]]
+        axes.plot(light, 100 * np.asarray(values), line, ms=size, color=color)
     axes.set_xscale("log", base=2)
     axes.set_xticks(light, [f"1/{round(1 / b):,}" if b < 1 else "1" for b in light])
     axes.invert_xaxis()

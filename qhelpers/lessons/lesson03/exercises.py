@@ -24,40 +24,36 @@ def scale_and_zero_point(answer: Callable[[float, float], Any]) -> Verdict:
         found = answer(low, high)
         if not isinstance(found, (tuple, list)) or len(found) != 2:
             return hint(f"Return two numbers, (scale, zero_point); got {found!r}.")
-        wanted = affine.choose(low, high)
-        verdict = _compare(float(found[0]), found[1], low, high, wanted)
-        if verdict is not None:
-            return verdict
+        wrong = _wrong(float(found[0]), found[1], low, high)
+        if wrong:
+            return hint(f"for [{low}, {high}]: {wrong}")
     return right(
         "Right on eight ranges, those without a zero inside too. For [-1.5, 4.5]: zero point -64."
     )
 
 
-def _compare(
-    scale: float, zero_point: Any, low: float, high: float, wanted: affine.QuantParams
-) -> Verdict | None:
-    """Return a hint for one range, or None where both numbers are right."""
-    at, right_scale = f"for [{low}, {high}]", float(wanted.scale)
-    inside = low <= 0 <= high
-    if not np.isclose(scale, right_scale, rtol=1e-6):
-        if not inside:
-            return hint(f"{at}: 0 needs a level of its own. Widen the range to hold 0 first.")
+def _wrong(scale: float, zero_point: Any, low: float, high: float) -> str:
+    """Return what is wrong with the numbers of one range; nothing if both are right."""
+    wanted = affine.choose(low, high)
+    if not np.isclose(scale, wanted.scale, rtol=1e-6):
+        if not low <= 0 <= high:
+            return "0 needs a level of its own. Widen the range to hold 0 first."
         if np.isclose(scale, (high - low) / 256, rtol=1e-6):
-            return hint(f"{at}: 256 levels have 255 steps between them.")
+            return "256 levels have 255 steps between them."
         if np.isclose(scale, max(abs(low), abs(high)) / 127, rtol=1e-6):
-            return hint(f"{at}: this is the symmetric scale of weights; use both ends here.")
-        return hint(f"{at}: the scale is the length of the range over the number of steps.")
+            return "this is the symmetric scale of weights; use both ends here."
+        return "the scale is the length of the range over the number of steps."
     if zero_point != round(zero_point):
-        return hint(f"{at}: the zero point is one of the integers; got {zero_point}. Round it.")
+        return f"the zero point is one of the integers; got {zero_point}. Round it."
     if zero_point == wanted.zero_point:
-        return None
+        return ""
     if zero_point == wanted.zero_point + 128:
-        return hint(f"{at}: {zero_point} is for uint8, which begins at 0. int8 begins at -128.")
-    if abs(zero_point - (-128 - low / right_scale)) < 1:
-        return hint(f"{at}: one level off. Start from `low`; int() and // cut the fraction off.")
-    if zero_point == -128 + np.rint(low / right_scale):
-        return hint(f"{at}: mind the sign. `low` gets -128; on which side of it does 0 lie?")
-    return hint(f"{at}: the scale is right. `low` is to become -128; where does 0 land then?")
+        return f"{zero_point} is for uint8, which begins at 0. int8 begins at -128."
+    if abs(zero_point - (-128 - low / wanted.scale)) < 1:
+        return "one level off. Start from `low`; int() and // cut the fraction off."
+    if zero_point == -128 + np.rint(low / wanted.scale):
+        return "mind the sign. `low` gets -128; on which side of it does 0 lie?"
+    return "the scale is right. `low` is to become -128; where does 0 land then?"
 
 
 def file_from_somebody(convert: Callable[..., bytes], model: Any, images: Any) -> bytes:
@@ -65,7 +61,6 @@ def file_from_somebody(convert: Callable[..., bytes], model: Any, images: Any) -
     return convert(model, images / 255)
 
 
-_FILE = {"input": "input", "cause": "divided twice"}
 _CAUSES = ("not divided", "divided twice", "noise", "one class")
 
 
@@ -75,13 +70,13 @@ def broken_file(answer: list[Any]) -> Verdict:
     if len(answer) != 2:
         return hint(f"Two texts, [tensor, cause]; got {answer!r}.")
     tensor, cause = (str(part).strip().lower() for part in answer)
-    if tensor != _FILE["input"]:
+    if tensor != "input":
         return hint("Read the column of added noise from the top: where is it large first?")
     if cause not in _CAUSES:
         return hint(f"The cause is one of {', '.join(map(repr, _CAUSES))}; got {answer[1]!r}.")
     if cause == "not divided":
         return hint("Pixels up to 255 would give a scale of 1. Is this one too large or too small?")
-    if cause != _FILE["cause"]:
+    if cause != "divided twice":
         return hint("Those images reach from 0 to 1, as they should. What would the scale be?")
     return right("The ruler ends at the first gray. One look at the input's scale tells.")
 

@@ -6,20 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from qhelpers.arithmetic.affine import QuantParams
+from qhelpers.arithmetic import affine
+from qhelpers.data import Array
 from qhelpers.notebook import journey
 from qhelpers.notebook.style import COLORS, annotated, finish, new
 from qhelpers.tflite.file import TensorInfo
 
-Array = npt.NDArray[Any]
 
-
-def ruler(params: QuantParams, reals: Sequence[float]) -> None:
+def ruler(params: affine.QuantParams, reals: Sequence[float]) -> None:
     """Draw the real axis above the integers that stand for it, and where some reals land."""
     levels = np.arange(params.qmin, params.qmax + 1)
-    marks = (levels - params.zero_point) * params.scale
+    marks = affine.dequantize(levels, params)
     title = f"{len(levels)} marks, {params.scale:.2f} apart; mark {params.zero_point} is exactly 0"
     _, axes = new(1, 1, title, height=2.3)
     axes.hlines(0, marks[0], marks[-1], color=COLORS["muted"], linewidth=1)
@@ -30,8 +28,7 @@ def ruler(params: QuantParams, reals: Sequence[float]) -> None:
         weight = "bold" if zero else "normal"
         axes.text(mark, -0.25, number, ha="center", va="top", color=color, weight=weight)
     for real in reals:
-        level = np.clip(np.rint(real / params.scale) + params.zero_point, params.qmin, params.qmax)
-        landing = float((level - params.zero_point) * params.scale)
+        landing = float(affine.dequantize(affine.quantize(real, params), params))
         axes.plot(real, 0.75, "o", color=COLORS["float32"], markersize=5)
         axes.text(real, 0.9, f"{real:g}", ha="center", va="bottom")
         arrow = {"arrowstyle": "->", "color": COLORS["float32"], "linewidth": 1}
@@ -45,16 +42,14 @@ def ruler(params: QuantParams, reals: Sequence[float]) -> None:
 def calibration_sets(table: Mapping[str, Mapping[str, float]], labels: str) -> None:
     """Draw accuracy and error of the logits: name of the calibration images -> both."""
     names = list(table)
-    worst = min(names, key=lambda name: table[name]["accuracy"])
-    title = f"Only the calibration images differ; the worst: {worst}"
+    accuracy, errors = (np.array([table[n][what] for n in names]) for what in ("accuracy", "error"))
+    title = f"Only the calibration images differ; the worst: {names[accuracy.argmin()]}"
     _, (left, right) = new(1, 2, title, height=3.0, sharey=True)
-    accuracy = np.array([100 * table[name]["accuracy"] for name in names])
-    errors = np.array([table[name]["error"] for name in names])
-    colors = [COLORS["int8"] if place == 0 else COLORS["error"] for place in range(len(names))]
-    left.barh(names, accuracy, color=colors, height=0.6)
+    colors = [COLORS["int8"], *[COLORS["error"]] * (len(names) - 1)]
+    bars = left.barh(names, 100 * accuracy, color=colors, height=0.6)
+    left.bar_label(bars, fmt="%.1f", padding=3)
     right.scatter(errors, names, color=colors, s=60)  # no bars: a log axis has no zero
-    for place, (share, error) in enumerate(zip(accuracy, errors, strict=True)):
-        left.text(share + 1, place, f"{share:.1f}", va="center")
+    for place, error in enumerate(errors):
         right.text(error * 1.2, place, f"{error:.2f}", va="center")
     left.set(xlim=(0, 115), xlabel="%", title=f"accuracy on {labels}")
     right.set(xscale="log", xlabel="logits (log scale)", title="mean error of a logit")
@@ -93,14 +88,14 @@ def to_logit(
     zero_point, scale = int(output.zero_points[0]), float(output.scales[0])
     byte = int(np.rint(total * multiplier)) + zero_point
     some = np.abs(stored.astype(int)).argsort()[[-1, -9, -99, -999]]
+    kinds = ("float32", "int8", "int32", "one multiplication", "int8")
     journey.draw(
         reals[some],
         [f"{q}" for q in stored[some]],
         products=f"{total:,}",
         rescaled=f"x {multiplier:.6f}\n{zero_point:+}",
         result=f"{byte}\n(is {scale * (byte - zero_point):.2f})",
-        types={"weights": "float32", "stored": "int8", "sum": "int32"}
-        | {"rescaled": "one multiplication", "result": "int8"},
+        types=dict(zip(journey.STAGES, kinds, strict=True)),
         active=("stored", "sum", "rescaled", "result"),
         of=len(stored),
         captions={"sum": "2,028 products, bias", "rescaled": "requantized", "result": "logit"},
@@ -119,9 +114,8 @@ def clipping(
     ends = np.linspace(0.02, 1, 99) * np.abs(rows).max()
     for axes, bits in zip(both, (4, 2), strict=True):
         squares = [(restore(rows, np.array([[end]]), bits) - rows) ** 2 for end in ends]
-        inside = [np.abs(rows) <= end for end in ends]
-        rounding = np.array([(s * i).mean() for s, i in zip(squares, inside, strict=True)])
-        total = np.array([s.mean() for s in squares])
+        inside = np.abs(rows) <= ends[:, None, None]
+        rounding, total = np.mean(squares * inside, (1, 2)), np.mean(squares, (1, 2))
         axes.plot(ends, rounding, "--", color=COLORS["int16x8"], label="rounding")
         axes.plot(ends, total - rounding, ":", color=COLORS["int8"], label="clipping")
         axes.plot(ends, total, color=COLORS["text"], label="sum")

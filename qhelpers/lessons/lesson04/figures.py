@@ -5,30 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import ml_dtypes  # noqa: F401 (tells NumPy of bfloat16)
 import numpy as np
-import numpy.typing as npt
 
+from qhelpers.data import Array
 from qhelpers.notebook import journey, style
 
-Array = npt.NDArray[Any]
-
-
+# Name -> exponent bits and fraction bits.
 _FORMATS = {"float32": (8, 23), "float16": (5, 10), "bfloat16": (8, 7)}
-"""Name -> exponent bits and fraction bits."""
 
 
 def formats(number: float, weights: Mapping[str, Array], others: Mapping[str, float]) -> None:
     """Draw a number in three formats, bit by bit, and what these hold beside weights and others."""
-    bits = int(np.float32(number).view(np.uint32))
-    texts = {
-        "float32": f"{bits:032b}",
-        "float16": f"{int(np.float16(number).view(np.uint16)):016b}",
-        "bfloat16": f"{(bits + 0x7FFF + ((bits >> 16) & 1)) >> 16:016b}",
-    }
     title = "float16 cuts exponent and fraction, bfloat16 only the fraction: range or precision"
     _, (above, below) = style.new(2, 1, title, height=5.2, height_ratios=(1, 1))
-    for row, (name, text) in enumerate(texts.items()):
-        exponent, fraction = _FORMATS[name]
+    for row, (name, (exponent, fraction)) in enumerate(_FORMATS.items()):
+        value = np.array(number, name)
+        text = f"{int(value.view(f'u{value.itemsize}')):0{8 * value.itemsize}b}"
         groups = [
             ("", text[0], style.COLORS["sign"]),
             (f"{exponent} exponent", text[1 : 1 + exponent], style.COLORS["exponent"]),

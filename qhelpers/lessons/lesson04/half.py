@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from qhelpers.quantizer import recipes
+from qhelpers.data import Array, Floats
+from qhelpers.tflite.file import TfliteFile
 from qhelpers.tflite.litert import LiteModel
 
 if TYPE_CHECKING:
     import keras
-
-Floats = npt.NDArray[np.float32]
 
 
 def rounded(fraction: int) -> int:
@@ -33,17 +32,14 @@ def show(numbers: Floats) -> None:
         print("{:9.5g} {:11.5g} {:11.5g}".format(*map(float, row)))
 
 
-def stored(lite: LiteModel, shape: tuple[int, ...]) -> npt.NDArray[np.float16]:
-    """Return the file's float16 constant of that shape."""
-    found = [t for t in lite.constants() if t.shape == shape and t.dtype == np.float16]
-    return np.asarray(lite.value(found[0].index), np.float16)
+def stored(lite: LiteModel, shape: tuple[int, ...]) -> Array:
+    """Return the file's first constant of that shape."""
+    return lite.value(next(info.index for info in lite.constants() if info.shape == shape))
 
 
 def mark(content: bytes) -> str:
     """Return what a .tflite file says of reduced precision, such as "fp16accfp32"; "" for none."""
-    from ai_edge_litert.tools import flatbuffer_utils
-
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    model = TfliteFile(content).schema
     for entry in model.metadata or []:
         if entry.name == b"reduced_precision_support":
             return bytes(model.buffers[entry.buffer].data).rstrip(b"\0").decode()
@@ -61,14 +57,10 @@ def sensor(values: Floats, dry: npt.NDArray[np.bool_], factor: float = 1e12) -> 
     import keras
 
     keras.utils.set_random_seed(0)
-    network = keras.Sequential(
-        [
-            keras.Input((1,), name="capacitance"),
-            keras.layers.Rescaling(factor / 20, -5, name="picofarads"),
-            keras.layers.Dense(8, activation="relu", name="hidden"),
-            keras.layers.Dense(1, name="dry"),
-        ]
-    )
+    network = keras.Sequential([keras.Input((1,), name="capacitance")])
+    network.add(keras.layers.Rescaling(factor / 20, -5, name="picofarads"))
+    network.add(keras.layers.Dense(8, activation="relu", name="hidden"))
+    network.add(keras.layers.Dense(1, name="dry"))
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     network.compile(keras.optimizers.Adam(0.03), loss)
     network.fit(values, np.float32(dry), epochs=8, batch_size=50, verbose=0)
@@ -77,9 +69,7 @@ def sensor(values: Floats, dry: npt.NDArray[np.bool_], factor: float = 1e12) -> 
 
 def first_layer(content: bytes) -> Floats:
     """Return the numbers of the sensor's first weights [8], as its file stores them."""
-    lite = LiteModel(content)
-    found = [lite.value(t.index) for t in lite.constants() if t.shape == (8, 1)]
-    return np.asarray(found[0].ravel(), np.float32)
+    return stored(LiteModel(content), (8, 1)).ravel().astype(np.float32)
 
 
 def with_rounded_weights(file: LiteModel) -> bytes:
@@ -90,8 +80,3 @@ def with_rounded_weights(file: LiteModel) -> bytes:
             values = file.value(info.index)
             content = content.replace(values.tobytes(), np.float32(np.float16(values)).tobytes())
     return content
-
-
-def with_litert_quantizer(content: bytes) -> bytes:
-    """Return a float32 .tflite file cast to float16 by litert-quantizer."""
-    return recipes.requantized(content, "float16", {})

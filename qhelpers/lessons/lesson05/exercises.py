@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qhelpers.data import Array
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
 
@@ -47,7 +48,7 @@ def one_number(
     return right(f"{exact:,} in 64 bits, and {int(number):,} as an int16.")
 
 
-def suspect_file(converter: Callable[..., Any], network: Any, sounds: NDArray[Any]) -> bytes:
+def suspect_file(converter: Callable[..., Any], network: Any, sounds: Array) -> bytes:
     """Return the file of 05.2: what `converter(network, sounds)` makes of too quiet sounds."""
     return bytes(converter(network, sounds / 25).convert())
 

@@ -7,15 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from qhelpers.data import Array
 from qhelpers.lessons.lesson05.notes import EDGES, RATE
 from qhelpers.notebook import journey
-from qhelpers.notebook.style import COLORS, LABELS, finish, new
+from qhelpers.notebook.style import COLORS, finish, new
 from qhelpers.tflite.litert import LiteModel
 
+_LABELS = {"dynamic_range": "dynamic range", "int8": "full integer (int8)", "int16x8": "16x8"}
+_LABELS["input"] = "before cleaning"
 
-def fading(sounds: Mapping[str, npt.NDArray[Any]]) -> None:
+
+def fading(sounds: Mapping[str, Array]) -> None:
     """Draw sounds [n], and 20 ms of them enlarged from sample 1000 on: name -> -1 to 1."""
     tail, end, zoom = 1000, 1000 + RATE // 50, 30
     title = "From the peak to a thousandth of it: loud and quiet share one clip"
@@ -25,7 +28,7 @@ def fading(sounds: Mapping[str, npt.NDArray[Any]]) -> None:
         time = 1000 * np.arange(len(samples)) / RATE
         row[0].plot(time, samples, color=color, linewidth=0.7)
         row[1].plot(time[tail:end], samples[tail:end], color=color, linewidth=0.7)
-        row[0].set(ylabel=LABELS.get(name, name), ylim=(-1.05, 1.05))
+        row[0].set(ylabel=_LABELS.get(name, name), ylim=(-1.05, 1.05))
         row[1].set(ylim=(-1 / zoom, 1 / zoom))
     axes[0, 1].set_title(f"20 ms of the quiet end, {zoom} times larger")
     for axis in axes[-1]:
@@ -33,23 +36,23 @@ def fading(sounds: Mapping[str, npt.NDArray[Any]]) -> None:
     finish()
 
 
-def play(sounds: Mapping[str, npt.NDArray[Any]]) -> None:
+def play(sounds: Mapping[str, Array]) -> None:
     """Show a player for each sound: name -> samples [n]; each is brought to full volume."""
     from IPython.display import Audio, display
 
     for name, samples in sounds.items():
-        print(f"{LABELS.get(name, name)}:", flush=True)
+        print(f"{_LABELS.get(name, name)}:", flush=True)
         display(Audio(samples, rate=RATE))  # type: ignore[no-untyped-call]
 
 
-def quiet_end(sounds: Mapping[str, npt.NDArray[Any]], first: int) -> None:
+def quiet_end(sounds: Mapping[str, Array], first: int) -> None:
     """Draw quiet ends, name -> samples [n], that begin at sample `first`, on one scale."""
     title = "The quiet end: int8 falls silent, 16x8 goes on"
     _, axes = new(len(sounds), 1, title, height=0.9 * len(sounds) + 0.9, sharex=True, sharey=True)
     for axis, (name, samples) in zip(axes, sounds.items(), strict=True):
         time = 1000 * (first + np.arange(len(samples))) / RATE
         axis.plot(time, samples, color=COLORS.get(name, COLORS["muted"]), linewidth=0.8)
-        axis.set_ylabel(LABELS.get(name, name), rotation=0, ha="right", va="center")
+        axis.set_ylabel(_LABELS.get(name, name), rotation=0, ha="right", va="center")
     axes[0].set_ylim(-0.02, 0.02)
     axes[-1].set_xlabel("time [ms]")
     finish()
@@ -61,14 +64,12 @@ def by_loudness(ratios: Mapping[str, Sequence[float]]) -> None:
     places = range(len(EDGES) - 1)
     styles = {"float32": "-", "float16": "--", "int16x8": ":", "input": "-."}
     for name, values in ratios.items():
-        color = COLORS.get(name, COLORS["muted"])
         width = {"float32": 9, "float16": 2.5, "int16x8": 4}.get(name, 1.8)
-        label = {"input": "before cleaning"}.get(name, LABELS.get(name, name))
-        style: dict[str, Any] = {"color": color, "linewidth": width, "label": label}
+        style: dict[str, Any] = {"color": COLORS.get(name, COLORS["muted"]), "linewidth": width}
         # Three lines lie on each other: the first is wide and pale.
-        axis.plot(places, values, styles.get(name, "o-"), alpha=0.25 if width == 9 else 1, **style)
-    names = [f"{low:g} to {high:g}" for high, low in itertools.pairwise(EDGES)]
-    axis.set_xticks(places, names)
+        style |= {"label": _LABELS.get(name, name), "alpha": 0.25 if width == 9 else 1}
+        axis.plot(places, values, styles.get(name, "o-"), **style)
+    axis.set_xticks(places, [f"{low:g} to {high:g}" for high, low in itertools.pairwise(EDGES)])
     axis.set_xlabel("loudness of the passage, as a share of the clip's peak")
     axis.set_ylabel("signal over error [dB]")
     axis.legend(loc="lower left")

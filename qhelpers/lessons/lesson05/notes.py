@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import uniform_filter1d
 
-from qhelpers import keras_cnn, paths
+from qhelpers import paths
 from qhelpers.arithmetic import affine, ranges
+from qhelpers.data import Floats
 from qhelpers.progress import progress
-from qhelpers.tflite import conversion, silence
+from qhelpers.tflite import conversion
 from qhelpers.tflite.litert import LiteModel
 
 if TYPE_CHECKING:
     import keras
-
-Floats = npt.NDArray[np.float32]
 
 RATE = 8_000
 """Samples a second."""
@@ -29,7 +29,7 @@ SAMPLES = 2_048
 EDGES = (1.0, 0.1, 0.03, 0.01, 0.003, 0.001)
 """Borders of the bands of loudness, as shares of a clip's peak, loudest first."""
 
-_RECIPE = 1  # count it up when sounds or training change: older cached networks are not used
+_RECIPE = 2  # count it up when sounds or training change: older cached networks are not used
 _HISS = 0.3  # of the local level: about 10 dB below the notes
 _HARMONICS = 5
 _CLIPS, _EPOCHS, _PART, _BATCH, _RATE = 800, 3, 512, 16, 1e-2
@@ -69,9 +69,7 @@ def pluck(count: int, seed: int) -> Clips:
 
 def _moving_rms(sounds: npt.NDArray[np.float64], width: int = 65) -> npt.NDArray[np.float64]:
     """Return the root of the mean square of `width` samples around each one."""
-    padded = np.pad(sounds**2, ((0, 0), (width // 2 + 1, width // 2)))
-    sums = np.cumsum(padded, axis=1)
-    means = (sums[:, width:] - sums[:, :-width]) / width
+    means = uniform_filter1d(sounds**2, width, mode="constant")
     return np.asarray(np.sqrt(np.maximum(means, 1e-12)), np.float64)
 
 
@@ -92,7 +90,8 @@ def trained(network: keras.Model) -> None:
     """Train a network in place, for quiet passages as much as for loud ones, or once for all."""
     made_by = f"{paths.versions('tensorflow', 'keras', 'numpy')} {_RECIPE} {network.to_json()}"
     key = hashlib.sha256(made_by.encode()).hexdigest()[:12]
-    keras_cnn.learn_once(network, f"notes-{key}", lambda: _train(network))
+    name, learn = f"notes-{key}", lambda: _train(network)
+    paths.learn_once(name, network.get_weights, network.set_weights, learn)
 
 
 def _train(network: keras.Model) -> None:
@@ -229,18 +228,3 @@ def one_number(lite: LiteModel, clips: Clips, clip: int) -> dict[str, Any]:
         "multiplier": float(source.scales[0] * weights.scales[0] / result.scales[0]),
         "expected": int(lite.value(result.index).reshape(SAMPLES)[at]),
     }
-
-
-def with_litert_quantizer(content: bytes, typical: npt.NDArray[np.float32]) -> bytes:
-    """Quantize a float32 .tflite file of the CNN to 16x8 by litert-quantizer.
-
-    Args:
-        content: the file.
-        typical: [n, 28, 28], to calibrate on.
-    """
-    from litert_quantizer import quantizer, recipe
-
-    with silence.quiet():
-        tool = quantizer.Quantizer(content, recipe.static_wi8_ai16())
-        batches = {"serving_default": [{"image": image[None]} for image in typical]}
-        return bytes(tool.quantize(tool.calibrate(batches)).quantized_model)

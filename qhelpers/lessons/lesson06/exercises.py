@@ -9,40 +9,34 @@ import numpy as np
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
 
-def _near(found: float, expected: float) -> bool:
-    """Say whether two scales are the same up to the rounding of float32."""
-    return bool(np.isclose(found, expected, rtol=1e-4, atol=0))
-
-
 @exercise("06.1", list)
 def scale_and_zero_point(answer: list[Any], low: float, high: float) -> Verdict:
     """Check [scale, zero_point] for reals from `low` to `high` on the integers 0 to 127."""
     if len(answer) != 2:
         return hint(f"Two numbers, [scale, zero_point], are expected; got {len(answer)}.")
     scale, zero_point = (float(value) for value in answer)
-    width = high - low
+    width, largest = high - low, max(-low, high)
     wrong_scales = {
-        width / 255: "This scale is for 256 levels. With reduce_range there are the integers 0 "
-        "to 127 only.",
+        width / 255: "This scale is for 256 levels. With reduce_range the integers are 0 to 127.",
         width / 128: "127 and 128 are easily confused: 128 levels have 127 steps between them.",
-        max(-low, high)
-        / 127: "This is the scale of a symmetric range, or of one that begins at 0. "
-        "This range begins at low: use all of high - low.",
+        largest / 127: "This is the scale of a symmetric range, or of one that begins at 0. This "
+        "range begins at low: use all of high - low.",
         127 / width: "This is steps per unit. The scale is the other way round: units per step.",
     }
     for wrong, why in wrong_scales.items():
-        if _near(scale, wrong):
+        if np.isclose(scale, wrong, rtol=1e-4, atol=0):
             return hint(why)
-    if not _near(scale, width / 127):
-        if abs(scale / (width / 127) - 1) < 5e-3:
+    step = width / 127
+    if not np.isclose(scale, step, rtol=1e-4, atol=0):  # the rounding of float32 does not matter
+        if abs(scale / step - 1) < 5e-3:
             return hint("Right, but rounded. Give the scale unrounded, as an expression.")
         return hint("The scale is the width of the range, divided by the number of steps.")
-    expected = round(-low / (width / 127))
+    expected = round(-low / step)
     if zero_point == -expected:
         return hint("The sign: low is negative, and 0.0 must lie above it, at a positive integer.")
     if zero_point != int(zero_point):
         return hint("A zero point is an integer: round it, so that 0.0 has a level of its own.")
-    if zero_point == int(-low / (width / 127)) != expected:
+    if zero_point == int(-low / step) != expected:
         return hint("The fraction was cut off, as int() does. Which integer is nearest?")
     if zero_point != expected:
         return hint("Integer 0 stands for low. Which integer has to stand for the real 0.0?")

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from qhelpers.data import Array
 from qhelpers.evaluation import metrics
 from qhelpers.notebook import style
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from qhelpers.data import Digits
-
-Array = npt.NDArray[Any]
 
 
 def observers(names: Sequence[str], watched: Sequence[Any]) -> None:
@@ -54,19 +52,17 @@ def seen(pictures: Mapping[str, Array]) -> None:
 
 def times(measured: Mapping[str, metrics.Latency], batch: int) -> None:
     """Draw the time of a batch as ratio to the first network's."""
-    first, *_ = measured
-    title = f"One batch of {batch}: time as a ratio to {first}"
-    _, axes = style.new(1, 1, title, height=2.6)
-    names = list(measured)
-    ratios = np.array([one.ratio for one in measured.values()])
-    low = ratios - [one.ratio_low for one in measured.values()]
-    high = [one.ratio_high for one in measured.values()] - ratios
+    names, times = list(measured), measured.values()
+    title = f"One batch of {batch}: time as a ratio to {names[0]}"
+    _, axes = style.new(title=title, height=2.6)
+    low, ratios, high = np.array([[t.ratio_low, t.ratio, t.ratio_high] for t in times]).T
     colors = [style.COLORS["pytorch_static" if "int8" in n else "pytorch_float"] for n in names]
-    bars = axes.barh(names, ratios, color=colors, height=0.6, xerr=(low, high))
+    ends = ratios - low, high - ratios
+    bars = axes.barh(names, ratios, color=colors, height=0.6, xerr=ends)
     axes.bar_label(bars, fmt="%.2f", padding=8)
     axes.axvline(1, color=style.COLORS["muted"], lw=1)
     axes.set_xlabel("ratio of times (bar: the fastest; line: quartiles; shorter is faster)")
-    axes.set_xlim(0, 1.15 * max(one.ratio_high for one in measured.values()))
+    axes.set_xlim(0, 1.15 * high.max())
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     style.finish()
@@ -78,13 +74,12 @@ def broken(fused: nn.Module, digits: Digits) -> nn.Module:
     from torch.ao import quantization
 
     tq: Any = quantization
+    # The mistake: pixels from 0 to 1, where the network expects normalized ones.
     pixels: Any = torch.from_numpy(np.array(digits.train_images[:1000])).float().div(255)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         prepared: Any = tq.prepare(fused)
-        with torch.no_grad():
-            # The mistake: pixels from 0 to 1, where the network expects normalized ones.
-            for part in pixels.split(100):
-                prepared(part)
+        for part in pixels.split(100):
+            prepared(part)
         converted: nn.Module = tq.convert(prepared)
     return converted

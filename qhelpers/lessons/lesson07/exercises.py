@@ -6,12 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from qhelpers.data import Array
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 from qhelpers.pytorch import engines
-
-Array = npt.NDArray[Any]
 
 
 def drop_unused(plan: Any) -> None:
@@ -28,8 +26,7 @@ def straight_through(gradient: Array, x: Array, scale: Array, qmin: int, qmax: i
     `scale` spreads over `x`. Source: Y. Bengio et al., arXiv:1308.3432, 2013.
     """
     level = np.rint(x / scale)
-    passed: Array = gradient * ((level >= qmin) & (level <= qmax))
-    return passed
+    return np.asarray(gradient * ((level >= qmin) & (level <= qmax)))
 
 
 def exact_engine() -> str:
@@ -47,8 +44,12 @@ def backward_pass(answer: Callable[..., Any]) -> Verdict:
     found = np.asarray(answer(gradient.copy(), x.copy(), scale, qmin, qmax), np.float64)
     if found.shape != x.shape:
         return hint(f"One gradient for each x is expected: shape {x.shape}, got {found.shape}.")
-    level, cut = np.rint(x / scale), np.trunc(x / scale)
-    inside = (level >= qmin) & (level <= qmax)
+
+    def within(values: Array) -> Array:
+        return (values >= qmin) & (values <= qmax)
+
+    level = np.rint(x / scale)
+    inside = within(level)
     if np.allclose(found, gradient * inside):
         return right("Inside the range the gradient passes unchanged, outside it stops.")
     shares = {  # of the gradient that passes
@@ -56,16 +57,13 @@ def backward_pass(answer: Callable[..., Any]) -> Verdict:
         "You pass everything on. Where the value was clipped, moving it changes nothing.": x == x,
         "Turned round: it passes inside the range, and stops outside.": ~inside,
         "No scale here: dividing and multiplying by it cancel out.": inside * scale,
-        "The fraction was cut off: round.": (cut >= qmin) & (cut <= qmax),
+        "The fraction was cut off: round.": within(np.trunc(x / scale)),
         "The range need not be symmetric: use qmin as well.": np.abs(level) <= qmax,
-        "The range need not be symmetric: use qmin, too, and compare after rounding.": np.abs(x)
-        <= scale * qmax,
-        "qmin and qmax are integers; compare the level, round(x / scale), with them, not x.": (
-            (x >= qmin) & (x <= qmax)
-        ),
+        "The range need not be symmetric: use qmin, and round.": np.abs(x / scale) <= qmax,
+        "qmin and qmax are integers; compare the level, round(x / scale), not x.": within(x),
         "The outermost levels belong to the range: <=, not <.": (level > qmin) & (level < qmax),
         "Nearly: a value up to half a step beyond the last level still rounds to it. "
-        "Compare after rounding.": (x / scale >= qmin) & (x / scale <= qmax),
+        "Compare after rounding.": within(x / scale),
     }
     wrong = {why: gradient * share for why, share in shares.items()}
     wrong["These are the slopes, 0 or 1. Multiply by the gradient that arrives."] = inside * 1.0

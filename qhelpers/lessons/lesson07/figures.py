@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from qhelpers.data import Array
 from qhelpers.evaluation.metrics import Interval
 from qhelpers.notebook import journey, style
-
-Array = npt.NDArray[Any]
 
 AFTER, AWARE = style.COLORS["pytorch_float"], style.COLORS["pytorch_static"]
 
@@ -26,15 +24,11 @@ def ranges(
         level = 100 * before[name].value
         axes.axhline(level, color=style.COLORS["float32"], ls="--", lw=1.2, label="float32")
         for (way, found), color, marker in zip(ways.items(), (AFTER, AWARE), "so", strict=True):
-            values = list(found.values())
-            axes.errorbar(
-                list(found), [100 * v.value for v in values], yerr=_errors(values), color=color,
-                marker=marker, ms=5, capsize=3, lw=1.5, label=f"range by {way}",
-            )  # fmt: skip
-            axes.annotate(
-                f"{100 * found[2].value:.1f}", (2, 100 * found[2].value), (-8, 0), color=color,
-                textcoords="offset points", ha="right", va="center", fontsize=9,
-            )  # fmt: skip
+            shares, errors = _with_errors(list(found.values()))
+            look = {"color": color, "marker": marker, "ms": 5, "capsize": 3, "lw": 1.5}
+            axes.errorbar(list(found), shares, yerr=errors, label=f"range by {way}", **look)
+            text = {"s": f"{100 * found[2].value:.1f}", "fontsize": 9, "color": color}
+            axes.text(2.3, 100 * found[2].value, ha="right", va="center", **text)
         axes.set(title=name, xlabel="bits of a weight (activations float32)", xticks=list(found))
         axes.invert_xaxis()
     np.ravel(panels)[0].set_ylabel("accuracy in % (with 95 % interval)")
@@ -85,22 +79,18 @@ def training(
     title = "At two bits: the CNN needs a good start, the dense network does not"
     _, panels = style.new(1, len(means), title, height=3.2, sharey=True)
     for axes, (name, rows) in zip(np.ravel(panels), means.items(), strict=True):
-        places, values = np.arange(len(rows)), list(rows.values())
-        colors = [style.COLORS["float32"] if "float32" in row else AWARE for row in rows]
-        for place, value, color in zip(places, values, colors, strict=True):
-            axes.errorbar(
-                100 * value.value, place, xerr=_errors([value]), fmt="o", color=color, capsize=4
-            )
-            axes.annotate(
-                f"{100 * value.value:.1f}", (100 * value.value, place), (0, 6),
-                textcoords="offset points", ha="center", color=color, fontsize=9,
-            )  # fmt: skip
+        for place, (row, value) in enumerate(rows.items()):
+            color = style.COLORS["float32"] if "float32" in row else AWARE
+            (share,), errors = _with_errors([value])
+            axes.errorbar(share, place, xerr=errors, fmt="o", color=color, capsize=4)
+            text = {"s": f"{share:.1f}", "fontsize": 9, "color": color}
+            axes.text(share, place - 0.15, ha="center", va="bottom", **text)
         level = 100 * best[name].value
         axes.axvline(level, color=AFTER, lw=1.5, ls="--", label=f"2 bits, not trained: {level:.1f}")
         level = 100 * before[name].value
         label = f"float32 at the start: {level:.1f}"
         axes.axvline(level, color=style.COLORS["float32"], lw=1.2, ls=":", label=label)
-        axes.set_yticks(places, list(rows))
+        axes.set_yticks(range(len(rows)), list(rows))
         axes.set_ylim(len(rows) - 0.5, -0.7)
         axes.set(title=name, xlabel="accuracy in % (mean of 4 runs)")
         axes.margins(x=0.12)
@@ -108,18 +98,16 @@ def training(
     style.finish()
 
 
-def _errors(values: Sequence[Interval]) -> tuple[list[float], list[float]]:
-    """Return how far the intervals reach below and above, in percentage points."""
-    low = [100 * (value.value - value.low) for value in values]
-    return low, [100 * (value.high - value.value) for value in values]
+def _with_errors(values: Sequence[Interval]) -> tuple[Array, Array]:
+    """Return shares in percent, and how far their intervals reach below and above: [2, values]."""
+    low, share, high = 100 * np.array([(v.low, v.value, v.high) for v in values]).T
+    return share, np.stack([share - low, high - share])
 
 
 def path(network: Any, image: Any) -> None:
     """Draw four latent weights of the dense layer, trained in 2 bits, on their way to logit 0.
 
-    Args:
-        network: the lesson's CNN, whose weights are rounded with a scale for each output.
-        image: float32 tensor [1, 784].
+    The network is the lesson's CNN, with a scale for each output; image: float32 tensor [1, 784].
     """
     import torch
 

@@ -9,47 +9,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhelpers.arithmetic import packing
+from qhelpers.data import Bytes
 from qhelpers.evaluation.metrics import Accuracy
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
 
 @exercise("08.1", expects="callable")
-def unpack_nibbles(answer: Callable[[NDArray[np.uint8]], Any]) -> Verdict:
+def unpack_nibbles(answer: Callable[[Bytes], Any]) -> Verdict:
     """Check a function that takes 4-bit signed integers out of bytes."""
-    wanted = np.array([-8, 7, 0, -1, 3, -5, 1, 2], np.int8)
+    wanted = np.array([-8, 7, 0, -1, 3, -5, 1, 2])
     packed = packing.pack(wanted, 4)
     found = np.asarray(answer(packed.copy()))
     if found.shape != wanted.shape:
         return hint(f"{packed.size} bytes hold {wanted.size} integers; got shape {found.shape}.")
-    low, high = packed & 15, packed >> 4
     if np.array_equal(found, wanted):
         return right("Low half first, and whatever is 8 or more stands for a negative number.")
-    if np.array_equal(found, wanted.reshape(-1, 2)[:, ::-1].ravel()):
-        return hint("In each byte the two have changed places: the first is in the low half.")
-    if np.array_equal(found, np.stack([low, high], axis=1).ravel()):
-        return hint("Nothing is negative: 15 stands for -1, 8 for -8. Subtract 16 from 8 up.")
-    if np.array_equal(found, np.stack([low, high], axis=1).ravel().astype(int) - 8):
-        return hint("Minus 8 is llama.cpp's offset. Two's complement: subtract 16 from 8 up.")
-    both = found.reshape(-1, 2).astype(int)
-    if np.array_equal(both[:, 1], wanted[1::2]) and np.array_equal(both[:, 0] & 15, low):
-        return hint("The second of each pair has its sign, the first has not: & 15 leaves none.")
-    if np.array_equal(found, np.concatenate([wanted[::2], wanted[1::2]])):
-        return hint("All low halves came first. Put each byte's two side by side.")
-    if np.array_equal(found, wanted.view(np.uint8)):
-        return hint("uint8 cannot hold negative numbers: 0 - 1 became 255. Make it int8 first.")
-    if np.array_equal(both, np.stack([low, high], axis=1).astype(int) - 16):
-        return hint("16 goes off only from 8 up: 7 is 7.")
+    pairs, halves = wanted.reshape(-1, 2), wanted & 15
+    signless = np.where(np.arange(8) % 2, wanted, halves)
+    for wrong, why in (
+        (pairs[:, ::-1], "In each byte the two have changed places: the first is in the low half."),
+        (halves, "Nothing is negative: 15 stands for -1, 8 for -8. Subtract 16 from 8 up."),
+        (halves - 8, "Minus 8 is llama.cpp's offset. Two's complement: subtract 16 from 8 up."),
+        (signless, "The second of each pair has its sign, the first has not: & 15 leaves none."),
+        (pairs.T, "All low halves came first. Put each byte's two side by side."),
+        (wanted % 256, "uint8 cannot hold negative numbers: 0 - 1 became 255. Make it int8 first."),
+        (halves - 16, "16 goes off only from 8 up: 7 is 7."),
+    ):
+        if np.array_equal(found, np.ravel(wrong)):
+            return hint(why)
     return hint(f"The bytes {packed.tolist()} do not hold {found.tolist()}.")
 
 
-def exported(integers: NDArray[np.int8]) -> NDArray[np.uint8]:
+def exported(integers: NDArray[np.int8]) -> Bytes:
     """Return what the exporter of exercise 08.2 wrote: 4-bit integers, two in a byte.
 
-    Args:
-        integers: int8 of any shape, -8 to 7, an even number of them.
+    They are int8 of any shape, -8 to 7, an even number of them.
     """
-    pairs = integers.reshape(-1, 2)
-    return packing.pack(pairs[:, ::-1], 4)
+    return packing.pack(integers.reshape(-1, 2)[:, ::-1], 4)
 
 
 choice(

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from qhelpers.arithmetic import affine
-
-Floats = NDArray[np.float64]
+from qhelpers.data import Array
 
 _ROUNDS = 100  # of k-means; it mostly settles after fewer
 
 
-def squared_errors(rows: Floats, bits: int, clip: Floats) -> tuple[Floats, Floats]:
+def squared_errors(rows: Array, bits: int, clip: Array) -> tuple[Array, Array]:
     """Split each row's mean squared error into rounding and clipping, where it ends at `clip`.
 
     The ends are [rows]. The errors, [rows] each, come from the numbers inside the range, and from
@@ -26,7 +22,7 @@ def squared_errors(rows: Floats, bits: int, clip: Floats) -> tuple[Floats, Float
     return np.mean(squares * inside, axis=1), np.mean(squares * ~inside, axis=1)
 
 
-def codebook(values: NDArray[np.float32], count: int) -> tuple[NDArray[np.intp], Floats]:
+def codebook(values: Array, count: int) -> tuple[Array, Array]:
     """Return indices [values] into a table [count], which k-means made of evenly spaced levels.
 
     Source: S. Han, H. Mao, W. J. Dally, "Deep Compression", ICLR 2016, section 3.
@@ -40,13 +36,13 @@ def codebook(values: NDArray[np.float32], count: int) -> tuple[NDArray[np.intp],
     return np.searchsorted((table[1:] + table[:-1]) / 2, values), table
 
 
-def four_levels(real: NDArray[Any]) -> NDArray[Any]:
+def four_levels(real: Array) -> Array:
     """Return weights [channels, ...] rounded to -2, -1, 0 or 1 times a scale of either sign.
 
     Each channel gets the one of 100 scales that leaves the smallest squared error.
     """
-    rows: NDArray[Any] = real.reshape(len(real), -1)
-    best: NDArray[Any]
+    rows: Array = real.reshape(len(real), -1)
+    best: Array
     best, least = np.zeros_like(rows), np.full(len(rows), np.inf)
     for share in np.arange(1, 51) / 50:
         for sign in (-1, 1):
@@ -58,7 +54,7 @@ def four_levels(real: NDArray[Any]) -> NDArray[Any]:
     return best.reshape(real.shape).astype(np.float32)
 
 
-def codebooks(real: NDArray[np.float32]) -> NDArray[np.float32]:
+def codebooks(real: Array) -> Array:
     """Return weights [channels, ...] rounded to the four numbers of each channel's codebook."""
     pairs = [codebook(row, 4) for row in real]
     return np.array([table[indices] for indices, table in pairs], np.float32)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.ticker import NullFormatter, NullLocator
-from numpy.typing import NDArray
 
+from qhelpers.data import Array
 from qhelpers.evaluation.metrics import Accuracy
 from qhelpers.notebook import journey
 from qhelpers.notebook.style import COLORS, bits, finish, new
 
-Array = NDArray[Any]
 Curve = Mapping[int, Accuracy]  # bits -> accuracy
 
 _LINES = ("int16x8", "int8", "float16")
@@ -27,18 +25,15 @@ def cliffs(panels: Mapping[str, Mapping[str, Curve]], baseline: Accuracy, title:
     The axis is logarithmic in the share of wrong answers: from 99 to 97 % there is as much room as
     from 30 to 10 %.
     """
-    _, all_axes = new(1, len(panels), title, height=4.2, sharey=True)
-    panel_axes = np.atleast_1d(all_axes)
-    for ax, (name, curves) in zip(panel_axes, panels.items(), strict=True):
+    _, all_axes = new(1, len(panels), title, height=4.2, sharey=True, squeeze=False)
+    for ax, (name, curves) in zip(all_axes[0], panels.items(), strict=True):
         ax.axhspan(_wrong(baseline.low), _wrong(baseline.high), color=COLORS["grid"])
         ax.axhline(_wrong(baseline.value), color=COLORS["float32"], linewidth=1, label="float32")
         shifts = np.linspace(-0.12, 0.12, len(curves)) if len(curves) > 1 else (0.0,)
-        for (label, curve), shift, color, marker in zip(
-            curves.items(), shifts, _LINES, _MARKERS, strict=False
-        ):
-            low, value, high = np.array(
-                [[_wrong(s.high), _wrong(s.value), _wrong(s.low)] for s in curve.values()]
-            ).T
+        looks = zip(curves.items(), shifts, _LINES, _MARKERS, strict=False)
+        for (label, curve), shift, color, marker in looks:
+            shares = [(s.high, s.value, s.low) for s in curve.values()]
+            low, value, high = np.vectorize(_wrong)(shares).T
             style = {"color": COLORS[color], "marker": marker, "markersize": 5, "capsize": 2}
             places = np.array(list(curve)) + shift
             ax.errorbar(places, value, yerr=[value - low, high - value], label=label, **style)
@@ -48,7 +43,7 @@ def cliffs(panels: Mapping[str, Mapping[str, Curve]], baseline: Accuracy, title:
         ax.yaxis.set_minor_formatter(NullFormatter())
         ax.set_yticks([100 - tick for tick in _TICKS], [f"{tick}" for tick in _TICKS])
         ax.legend(loc="lower left")
-    panel_axes[0].set_ylabel("right answers [%] with 95 % interval\n(log scale of the wrong ones)")
+    all_axes[0, 0].set_ylabel("right answers [%] with 95 % interval\n(log scale of the wrong ones)")
     finish()
 
 
@@ -63,33 +58,27 @@ def clipping(panels: Mapping[str, tuple[Array, Array, Array]]) -> None:
     Panels: title -> (clipping points as shares of the largest weight, rounding, clipping), the
     errors as shares of the weights' own mean square.
     """
-    best = [shares[np.argmin(a + b)] for shares, a, b in panels.values()]
-    title = (
-        f"The fewer bits, the more it pays to clip: best at {best[0]:.0%} of the largest weight "
-        f"with {next(iter(panels))}, at {best[-1]:.0%} with {list(panels)[-1]}"
-    )
-    _, all_axes = new(1, len(panels), title, height=3.5)
-    for ax, place, (name, (shares, rounding, cut)) in zip(
-        all_axes, best, panels.items(), strict=True
-    ):
-        total = rounding + cut
+    best = {name: shares[np.argmin(a + b)] for name, (shares, a, b) in panels.items()}
+    (first, few), *_, (last, most) = best.items()
+    title = f"best at {few:.0%} of the largest weight with {first}, at {most:.0%} with {last}"
+    _, both = new(1, len(panels), f"The fewer bits, the more it pays to clip: {title}", height=3.5)
+    for ax, (name, (shares, rounding, cut)) in zip(both, panels.items(), strict=True):
+        total, place = rounding + cut, best[name]
         ax.plot(100 * shares, 100 * rounding, "--", color=COLORS["int16x8"], label="rounding")
         ax.plot(100 * shares, 100 * cut, ":", color=COLORS["int8"], label="clipping")
         ax.plot(100 * shares, 100 * total, color=COLORS["text"], label="sum")
         ax.plot(100 * place, 100 * total.min(), "o", color=COLORS["error"], label="smallest")
         ax.set(title=name, xlabel="range [% of largest]", xlim=(0, 103))
         ax.set_ylim(0, 100 * min(1.0, 3 * max(total[-1], total.min())))
-    all_axes[0].set_ylabel("mean squared error\n[% of the weights' mean square]")
-    all_axes[1].legend(loc="upper right")
+    both[0].set_ylabel("mean squared error\n[% of the weights' mean square]")
+    both[1].legend(loc="upper right")
     finish()
 
 
 def levels(weights: Array, ends: Mapping[str, float]) -> None:
-    """Draw weights as a histogram, and over it the three levels of 2 bits: -end, 0 and end.
+    """Draw weights, any shape, and over them the three levels of 2 bits: -end, 0 and end.
 
-    Args:
-        weights: real numbers, any shape.
-        ends: title of the panel -> the outer level.
+    The ends are given by the title of each panel.
     """
     # Up to half a step from 0, a weight becomes 0.
     lost = {name: float((np.abs(weights) <= end / 2).mean()) for name, end in ends.items()}
@@ -129,17 +118,15 @@ def nibbles(integers: Sequence[int]) -> None:
     for row, (low, high) in enumerate(zip(integers[::2], integers[1::2], strict=True)):
         halves = [(high, "exponent"), (low, "fraction")]
         groups = [(f"{n}", f"{n & 15:04b}", COLORS[color]) for n, color in halves]
-        value = (high & 15) << 4 | (low & 15)
-        bits(ax, groups, row, name=f"byte {row} = {value}")
+        bits(ax, groups, row, name=f"byte {row} = {(high & 15) << 4 | (low & 15)}")
     finish()
 
 
 def path(row: tuple[Array, Array, float, float], features: Array) -> None:
     """Draw four 4-bit weights of one output on their way to its logit.
 
-    Args:
-        row: the output's weights [n] as floats and as integers, its scale and its bias.
-        features: [n] float32, what the layer reads.
+    The row is the output's weights [n] as floats and as integers, its scale and its bias; the
+    layer reads features [n], float32.
     """
     real, integers, scale, bias = row
     some = journey.telling(real, features)

@@ -6,13 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qhelpers.data import Digits, representative
+from qhelpers.data import Array, Digits, representative
 from qhelpers.tflite import conversion, microcontroller
 from qhelpers.tflite.litert import LiteModel
-
-Array = NDArray[Any]
 
 
 def scaled(images: Array) -> Array:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qhelpers.data import to_float
+from qhelpers.data import Bytes, Floats, to_float
 from qhelpers.evaluation import metrics
 from qhelpers.evaluation.scorecard import Row, speed
 from qhelpers.notebook import journey, style
@@ -19,9 +19,7 @@ _COLORS = {"int4": style.COLORS["error"]}
 def choices(rows: Sequence[Row], front: Sequence[str]) -> None:
     """Draw one line for each file, smallest first: accuracy with its interval, bytes and time.
 
-    Args:
-        rows: of one network; each with labels.
-        front: names of the models that no other beats; their dots are filled.
+    The rows are of one network, each with labels; dots of models on the `front` are filled.
     """
     spans = [metrics.wilson(row.correct, row.n) for row in rows]
     overlap = max(low for low, _ in spans) <= min(high for _, high in spans)
@@ -34,10 +32,8 @@ def choices(rows: Sequence[Row], front: Sequence[str]) -> None:
         color = style.COLORS.get(row.model) or _COLORS.get(row.model, style.COLORS["muted"])
         time = "" if row.latency_ratio is None else speed(row.latency_ratio)
         fill = color if row.model in front else "white"
-        bar = [[share - low], [high - share]]
-        axes.errorbar(
-            share, place, xerr=bar, fmt="o", ms=8, color=color, mfc=fill, mew=1.8, capsize=3
-        )
+        look = {"xerr": [[share - low], [high - share]], "ms": 8, "mew": 1.8, "capsize": 3}
+        axes.errorbar(share, place, fmt="o", color=color, mfc=fill, **look)
         for x, text in ((1.15, f"{row.bytes:,} bytes"), (1.30, time)):
             axes.text(x, place, text, **beside)
     axes.set_yticks(range(len(rows)), [row.model for row, _ in ordered])
@@ -56,8 +52,8 @@ def speed_by_size(ratios: Mapping[int, float], cpu: str) -> None:
     axes.axhline(1, color=style.COLORS["float32"], lw=1.2)
     axes.plot(widths, values, color=style.COLORS["int8"], marker="o")
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    above: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "bbox": box}
     for width, value in ratios.items():
-        above = {"textcoords": "offset points", "ha": "center", "bbox": box}
         axes.annotate(f"{value:.2g}", (width, value), (0, 9), **above)
     axes.set_xscale("log", base=2)
     axes.set_xticks(widths, [f"{width:,}" for width in widths])
@@ -69,15 +65,11 @@ def speed_by_size(ratios: Mapping[int, float], cpu: str) -> None:
     style.finish()
 
 
-def path(
-    file: LiteModel, weights: Mapping[str, NDArray[np.float32]], image: NDArray[np.uint8]
-) -> None:
+def path(file: LiteModel, weights: Mapping[str, Floats], image: Bytes) -> None:
     """Draw what a device must store and compute: the same four weights in three schemes.
 
-    Args:
-        file: the course's CNN in int8.
-        weights: of the Keras model, by name.
-        image: uint8 [28, 28].
+    The file is the course's CNN in int8, the weights are the Keras model's, by name; the image is
+    uint8 [28, 28].
     """
     logits = file.predict(to_float(image[None]))[0]
     place, some = int(logits.argmax()), slice(1000, 1004)

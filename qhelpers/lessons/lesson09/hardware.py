@@ -18,23 +18,17 @@ class Source:
     """A document: who wrote it and what, when it was published or (where it has no date) read."""
 
     title: str
-    date: str
     url: str
+    date: str = "read Nov 2026"
 
 
 @dataclass(frozen=True)
 class Support:
-    """What a device does with a scheme.
+    """What a device does with a scheme."""
 
-    Attributes:
-        level: "native", it has instructions or kernels for it; "runs", by a detour; "no".
-        note: what that means there.
-        source: a key of SOURCES, or several with a space between.
-    """
-
-    level: Level
-    note: str
-    source: str
+    level: Level  # "native", it has instructions or kernels for it; "runs", by a detour; "no"
+    note: str  # what that means there
+    source: str  # a key of SOURCES, or several with a space between
 
     @property
     def numbers(self) -> str:
@@ -45,83 +39,69 @@ class Support:
 SOURCES: dict[str, Source] = {
     "litert": Source(
         "Google, LiteRT 2.2.0 release notes",
-        "Aug 2026",
         "https://developers.google.com/edge/litert/releases/2.2.0",
+        "Aug 2026",
     ),
     "ptq": Source(
         "Google, LiteRT: Post-training quantization",
-        "read Nov 2026",
-        "https://developers.google.com/edge/litert/conversion/tensorflow/quantization/"
-        "post_training_quantization",
+        "https://developers.google.com/edge/litert/conversion/tensorflow/quantization/post_training_quantization",
     ),
     "readme": Source(
         "Google, LiteRT: README of the XNNPACK delegate",
-        "read Nov 2026",
         "https://github.com/google-ai-edge/LiteRT/blob/main/tflite/delegates/xnnpack/README.md",
     ),
     "dynamic": Source(
         "A. Kelly, Faster dynamically quantized inference with XNNPack, TensorFlow blog",
+        "https://blog.tensorflow.org/2024/04/faster-dynamically-quantized-inference-with-xnnpack.html",
         "9 Apr 2024",
-        "https://blog.tensorflow.org/2024/04/"
-        "faster-dynamically-quantized-inference-with-xnnpack.html",
     ),
     "kernels": Source(
-        "Google, XNNPACK: its kernels",
-        "read Nov 2026",
-        "https://github.com/google/XNNPACK/tree/master/src",
+        "Google, XNNPACK: its kernels", "https://github.com/google/XNNPACK/tree/master/src"
     ),
     "executorch": Source(
         "PyTorch, ExecuTorch: XNNPACK backend",
-        "read Nov 2026",
         "https://docs.pytorch.org/executorch/stable/backends-xnnpack.html",
     ),
     "onednn": Source(
         "oneDNN contributors, Nuances of int8 Computations",
-        "read Nov 2026",
         "https://uxlfoundation.github.io/oneDNN/dev_guide_int8_computations.html",
     ),
     "gpu": Source(
         "Google, LiteRT: GPU delegate for Android",
-        "read Nov 2026",
         "https://developers.google.com/edge/litert/android/gpu",
     ),
     "nvidia": Source(
         "NVIDIA, Model Optimizer: Support Matrix",
-        "read Nov 2026",
         "https://nvidia.github.io/Model-Optimizer/guides/0_support_matrix.html",
     ),
     "qualcomm": Source(
         "Qualcomm, AI hardware cores/accelerators",
-        "May 2024",
         "https://docs.qualcomm.com/doc/80-63195-1/topic/AI-hardware-cores-accelerators.html",
+        "May 2024",
     ),
     "apple": Source(
         "Apple, Core ML Tools: Typed Execution",
-        "read Nov 2026",
         "https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",
     ),
     "vela": Source(
         "Arm, Vela compiler for Ethos-U (5.1 and later)",
-        "read Nov 2026",
         "https://arm-software.github.io/CMSIS-Ethos-U/main/vela/index.html",
     ),
     "ethos": Source(
         "PyTorch, ExecuTorch: Arm Ethos-U, quantization",
-        "read Nov 2026",
-        "https://docs.pytorch.org/executorch/stable/backends/arm-ethos-u/"
-        "arm-ethos-u-quantization.html",
+        "https://docs.pytorch.org/executorch/stable/backends/arm-ethos-u/arm-ethos-u-quantization.html",
     ),
     "cmsis": Source(
         "Arm, CMSIS-NN: README (int4 kernels since 5.0.0, on Helium since 6.0.0)",
-        "Aug 2026",
         "https://github.com/ARM-software/CMSIS-NN",
+        "Aug 2026",
     ),
     "floats": Source(
         "Arm, CMSIS-NN 8.0.0: release notes",
-        "21 Aug 2026",
         "https://github.com/ARM-software/CMSIS-NN/releases/tag/v8.0.0",
+        "21 Aug 2026",
     ),
-    "lessons": Source("This course: measured in lessons 02, 05, 08 and 20", "your machine", ""),
+    "lessons": Source("This course: measured in lessons 02, 05, 08 and 20", "", "your machine"),
 }
 
 SUPPORT: dict[str, dict[str, Support]] = {

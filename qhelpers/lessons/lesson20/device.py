@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qhelpers.data import Array, Bytes, Floats
 from qhelpers.tflite import silence
 
 FAULT = "clips the logits"
 
 
-def outputs(good: NDArray[Any]) -> NDArray[np.uint8]:
+def outputs(good: Array) -> Bytes:
     """Return what the device makes of images whose right outputs are `good`, uint8 [n, 10]."""
     return np.asarray(np.minimum(good, int(np.percentile(good, 97))), np.uint8)
 
 
-def small_dense(float32: bytes, images: NDArray[np.float32]) -> dict[str, bytes]:
+def small_dense(float32: bytes, images: Floats) -> dict[str, bytes]:
     """Return "int4 dense" -> a file with 4-bit weights in the dense layer, int8 everywhere else.
 
     The weights have one scale, as LiteRT for Microcontrollers wants them. Empty where LiteRT
@@ -26,14 +25,11 @@ def small_dense(float32: bytes, images: NDArray[np.float32]) -> dict[str, bytes]
     """
     if importlib.util.find_spec("litert_quantizer") is None:
         return {}
-    from litert_quantizer import qtyping, quantizer, recipe_manager
+    from litert_quantizer import quantizer
 
-    names = qtyping.TFLOperationName
-    manager = recipe_manager.RecipeManager()
-    manager.add_static_config(".*", names.ALL_SUPPORTED, 8, 8)
-    one_scale = qtyping.QuantGranularity.TENSORWISE
-    manager.add_static_config(".*", names.FULLY_CONNECTED, 8, 4, one_scale)
-    tool = quantizer.Quantizer(bytearray(float32), manager.get_quantization_recipe())
+    tool = quantizer.Quantizer(bytearray(float32))
+    tool.add_static_config(".*", "*", 8, 8)
+    tool.add_static_config(".*", "FULLY_CONNECTED", 8, 4, granularity="TENSORWISE")
     shown = {"serving_default": [{"image": image[None]} for image in images]}
     with silence.quiet():
         made = tool.quantize(tool.calibrate(shown), enable_progress_report=False)

@@ -6,22 +6,22 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qhelpers.data import Array
 from qhelpers.lessons.lesson20 import device
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
 _HALVES = np.array([-7, -6, -5, -3, -2, -1, 0, 1, 2, 3, 5, 6, 7])
 
 
-def shifted_away(whole: NDArray[Any], right: Any) -> NDArray[Any]:
+def shifted_away(whole: Array, right: Any) -> Array:
     """Shift whole numbers to the right by some bits; a half goes away from zero."""
     half = (1 << right) >> 1
     return np.asarray((whole + half - ((whole < 0) & (right > 0))) >> right)
 
 
 @exercise("20.1", expects="callable")
-def _shift_away(answer: Callable[[NDArray[Any], Any], Any]) -> Verdict:
+def _shift_away(answer: Callable[[Array, Any], Any]) -> Verdict:
     """Check a right shift that rounds halves away from zero."""
     for bits in (0, 1, 2, 9):
         whole = np.concatenate([_HALVES << max(bits - 2, 0), _HALVES * 1001]).astype(np.int64)

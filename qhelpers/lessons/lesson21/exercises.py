@@ -44,10 +44,8 @@ def _add_up(answer: Callable[[Any, Any, Any], Any]) -> Verdict:
         if got.dtype != _F32:
             return hint(f"Every step should be float32; got {got.dtype}.")
         if np.array_equal(got, added_up(values, factors, np.zeros_like(start)) + start):
-            return hint(
-                "The products are added up first and `start` joins at the end, whichever side of "
-                "the + it stands on. Begin with it, then add one product after the other."
-            )
+            why = "The products are added up first and `start` joins at the end, whichever side of "
+            return hint(f"{why}the + it stands on. Begin with it, then add product by product.")
         if not np.allclose(got, wanted, rtol=1e-4):
             return hint("That is another sum. Is every product in it once, and `start`, too?")
         return hint("Nearly: the order is another one. np.sum and @ choose their own.")

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qhelpers.data import Array
 from qhelpers.notebook.style import COLORS, finish, new
-
-Array = NDArray[Any]
 
 
 def missed(shares: Mapping[tuple[str, str], float]) -> None:
-    """Draw the share of numbers that differ, for each engine and each order.
-
-    Args:
-        shares: (engine, order) -> share, from 0 to 1.
-    """
+    """Draw the share of numbers that differ, from 0 to 1: (engine, order) -> share."""
     engines, orders = (list(dict.fromkeys(pair[k] for pair in shares)) for k in (0, 1))
-    hit = sum(share == 0 for share in shares.values())
-    title = (
-        "For each engine one order gets every number" if hit else "No order gets every number here"
-    )
-    _, axes = new(1, 1, title, height=3.0)
-    for row, (engine, color) in enumerate(
-        zip(engines, (COLORS["int8"], COLORS["int16x8"]), strict=True)
-    ):
+    hit = 0 in shares.values()
+    title = "For each engine one order gets every number"
+    _, axes = new(title=title if hit else "No order gets every number here", height=3.0)
+    for row, (engine, color) in enumerate(zip(engines, ("int8", "int16x8"), strict=True)):
         places = np.arange(len(orders)) + (row - 0.5) * 0.36
         values = [100 * shares[engine, order] for order in orders]
-        axes.barh(places, values, 0.34, color=color, label=engine)
-        for place, value in zip(places, values, strict=True):
-            text, weight = (f"{value:.0f}", "normal") if value else ("0: every bit", "bold")
-            axes.text(value + 0.08, place, text, va="center", fontsize=9, fontweight=weight)
+        bars = axes.barh(places, values, 0.34, color=COLORS[color], label=engine)
+        texts = [f"{value:.0f}" if value else "0: every bit" for value in values]
+        for text in axes.bar_label(bars, texts, padding=2, fontsize=9):
+            text.set_fontweight("bold" if ":" in text.get_text() else "normal")
     axes.set_yticks(range(len(orders)), orders)
     axes.set_xlim(0, 108 * max(shares.values()) or 1)
     axes.invert_yaxis()
@@ -43,17 +32,12 @@ def missed(shares: Mapping[tuple[str, str], float]) -> None:
 
 
 def apart(ones: Array, others: Array) -> None:
-    """Draw by how much two engines differ in each image, largest first.
-
-    Args:
-        ones: logits of one engine, [n, 10].
-        others: of the other engine.
-    """
+    """Draw by how much the logits of two engines, [n, 10], differ in each image, largest first."""
     # In units of the last place of the image's largest logit.
     ulps = np.abs(ones - others).max(axis=1) / np.spacing(np.abs(others).max(axis=1))
     far = int((ulps > 100).sum())
     title = f"Between engines: {far:,} of {len(ulps):,} images differ by far more than a last bit"
-    _, axes = new(1, 1, title, height=3.0)
+    _, axes = new(title=title, height=3.0)
     ordered = np.sort(ulps[ulps > 0])[::-1]
     axes.plot(np.arange(1, len(ordered) + 1), ordered, "o", ms=4, color=COLORS["int16x8"])
     axes.set(xscale="log", yscale="log", xlabel="images, the one with the largest difference first")

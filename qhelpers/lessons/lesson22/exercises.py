@@ -6,12 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from qhelpers.data import Array
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 from qhelpers.pytorch.engines import Layer
-
-Array = npt.NDArray[Any]
 
 
 def qnnpack(

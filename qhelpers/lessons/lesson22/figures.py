@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from qhelpers.data import Array
 from qhelpers.notebook import journey, style
-
-Array = npt.NDArray[Any]
 
 
 def parting(exact: Array, given: Mapping[str, Array], parted: Array) -> None:
@@ -34,7 +32,7 @@ def parting(exact: Array, given: Mapping[str, Array], parted: Array) -> None:
 def overflow(errors: Mapping[tuple[str, str], float]) -> None:
     """Draw the mean error of a logit for (bits, width of the sums)."""
     title = "In 16 bits, pairs of 8-bit products saturate; with one factor of 7 bits they do not"
-    _, axes = style.new(1, 1, title, height=3.1)
+    _, axes = style.new(title=title, height=3.1)
     names = [f"{bits}, added in {width}" for bits, width in errors]
     colors = [style.COLORS["error" if "16" in width else "pytorch_static"] for _, width in errors]
     bars = axes.barh(names, list(errors.values()), color=colors, height=0.6)
@@ -49,12 +47,8 @@ def overflow(errors: Mapping[tuple[str, str], float]) -> None:
 def path(centred: Array, layer: Any, neuron: int, total: int, byte: int) -> None:
     """Draw four weights of a neuron on their way to one byte.
 
-    Args:
-        centred: the layer's inputs less their zero point, integers [inputs].
-        layer: from `engines.read`.
-        neuron: whose byte.
-        total: its sum of products.
-        byte: what PyTorch makes of it.
+    `centred` are the inputs of the layer, from `engines.read`, less their zero point, integers
+    [inputs]; `total` is the neuron's sum of products, `byte` what PyTorch makes of it.
     """
     weights = layer.weight[neuron].astype(int)
     scale = float(np.broadcast_to(layer.weight_scale, len(layer.weight))[neuron])
