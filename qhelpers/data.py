@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,6 @@ from qhelpers.progress import progress
 Array = NDArray[Any]
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-_T = TypeVar("_T")
 
 PROBE_SECONDS = 8.0
 """After so long without an answer from a mirror there is no network."""
@@ -64,13 +63,10 @@ class Digits:
 
 
 def load(quiet: bool = False) -> Digits:
-    """Load the digits from the first place that has them, and say which one it is.
+    """Load the digits from the first place that has them, and say, unless `quiet`, which it is.
 
     The places: the folder `QHELPERS_DATA_DIR`; the user's cache; MNIST's mirrors, unless
     `QHELPERS_OFFLINE` is 1; the 1,797 digits inside scikit-learn.
-
-    Args:
-        quiet: print no line about the source.
 
     Raises:
         FileNotFoundError: `QHELPERS_DATA_DIR` names no folder, or a file is missing in it.
@@ -178,7 +174,7 @@ def _cached_or_downloaded() -> Digits | None:
             return None
         today = datetime.date.today().isoformat().encode()
         gave_up = paths.data_cache().with_name("no-network-today")
-        if gave_up.is_file() and gave_up.read_bytes() == today:
+        if paths.read_if_there(gave_up) == today:
             print("MNIST could not be downloaded earlier today. To try again, delete")
             print(paths.shown(gave_up))
             return None
@@ -245,7 +241,7 @@ def _download(missing: list[str]) -> dict[str, Bytes]:
     return arrays
 
 
-def _next(messages: queue.SimpleQueue[_T], deadline: float) -> _T | None:
+def _next(messages: queue.SimpleQueue[Any], deadline: float) -> Any:
     """Wait for a message of a thread; None when the time is over."""
     try:
         return messages.get(timeout=max(deadline - time.monotonic(), 0))
@@ -300,13 +296,9 @@ def _enlarged(images: NDArray[np.int64]) -> Bytes:
 
 
 def to_float(images: Bytes) -> Floats:
-    """Divide images by 255.
+    """Divide images by 255: float32 in [0, 1], of the same shape.
 
-    Args:
-        images: uint8 of any shape, such as [n, 28, 28]; anything else is a ValueError.
-
-    Returns:
-        float32 of that shape, in [0, 1].
+    They are uint8 of any shape, such as [n, 28, 28]; anything else is a ValueError.
     """
     if images.dtype != np.uint8:
         raise ValueError(
@@ -316,28 +308,15 @@ def to_float(images: Bytes) -> Floats:
 
 
 def representative(images: Bytes, count: int = 100) -> Floats:
-    """Take the first images, as a converter wants them for calibration.
-
-    Args:
-        images: uint8 [n, 28, 28]; anything else is a ValueError.
-        count: how many.
-
-    Returns:
-        [count, 28, 28] float32 in [0, 1].
-    """
+    """Take the first images as a converter wants them for calibration: see `to_float`."""
     return to_float(images[:count])
 
 
 def darken(images: Bytes) -> Floats:
     """Show images as a sensor sees them in all kinds of light: each times its own exposure.
 
-    Exposures lie between 1/1024 and 1; each halving of the light is as likely as the next.
-
-    Args:
-        images: uint8 [n, 28, 28]; anything else is a ValueError.
-
-    Returns:
-        image / 255 * exposure, [n, 28, 28] float32.
+    Exposures lie between 1/1024 and 1; each halving of the light is as likely as the next. From
+    uint8 [n, 28, 28], anything else is a ValueError, to image / 255 * exposure in float32.
     """
     exposures = (1 / 1024) ** np.random.default_rng(0).random(len(images))
     return to_float(images) * exposures.astype(np.float32)[:, None, None]

@@ -39,14 +39,9 @@ def _keras() -> Any:
 def build(use_bias: bool = True) -> keras.Model:
     """Build the network, untrained: [n, 28, 28] float32 in, [n, 10] logits out.
 
-    Its first weights are the same each time, whatever ran before.
-
-    Args:
-        use_bias: give the convolution and the dense layer a bias. Without one, an image that is
-            twice as bright gives logits twice as large, and the same answer.
-
-    Returns:
-        A model with the layers "reshape", "conv", "pool", "flatten" and "logits".
+    Its layers are "reshape", "conv", "pool", "flatten" and "logits"; its first weights are the same
+    each time, whatever ran before. Without biases, an image that is twice as bright gives logits
+    twice as large, and the same answer.
     """
     keras = _keras()
     layers, start = keras.layers, keras.initializers.GlorotUniform
@@ -182,14 +177,10 @@ def trained(
 
 
 def weights(model: keras.Model) -> dict[str, NDArray[np.float32]]:
-    """Return a model's weights by name.
+    """Return the weights of any Keras model by name, float32.
 
-    Args:
-        model: any Keras model whose layers have names of their own.
-
-    Returns:
-        For `build()`: "conv/kernel" [3, 3, 1, 12], "conv/bias" [12], "logits/kernel" [2028, 10]
-        and "logits/bias" [10], all float32.
+    For `build()`: "conv/kernel" [3, 3, 1, 12], "conv/bias" [12], "logits/kernel" [2028, 10] and
+    "logits/bias" [10].
     """
     return {
         f"{layer.name}/{variable.name}": np.array(variable.value.numpy())

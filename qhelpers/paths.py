@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import io
 import os
-import re
 import secrets
 import signal
 import threading
@@ -37,19 +36,16 @@ def clone() -> Path | None:
 
 
 def home() -> Path:
-    """Return the one folder below which everything generated goes.
+    """Return the one folder below which everything generated goes; it exists.
 
-    It is `QHELPERS_HOME` if that is set, `generated` in a clone, else the user's cache folder.
-
-    Returns:
-        An existing folder, which may be one that others have filled and nobody here may write to.
+    It is `QHELPERS_HOME` if that is set, `generated` in a clone, else the user's cache folder. It
+    may be one that others have filled and nobody here may write to.
 
     Raises:
         PermissionError: the folder cannot be made.
     """
     root = clone()
-    chosen = os.environ.get("QHELPERS_HOME")
-    if chosen:
+    if chosen := os.environ.get("QHELPERS_HOME"):
         folder = Path(chosen).expanduser()
     elif root is not None and os.access(root, os.W_OK):
         folder = root / "generated"
@@ -115,11 +111,9 @@ def write_atomically(path: Path, content: bytes) -> Path:
 
 
 def keep(path: Path, content: bytes) -> bool:
-    """Write to a cache as `write_atomically` does; where that fails, say so and go on.
+    """Write to a cache as `write_atomically` does; where that fails, say so, return False, go on.
 
-    Returns:
-        True where the file is there now; False on a full disk or in a folder that cannot be
-        written.
+    It fails on a full disk, and in a folder that cannot be written.
     """
     try:
         write_atomically(path, content)
@@ -162,10 +156,9 @@ def learn_once(
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as kept:  # compares checksums
                 found = [kept[name] for name in kept.files]
-            if [array.shape for array in found] != [array.shape for array in weights()]:
-                raise ValueError("it holds another network")
-            if not all(np.isfinite(array).all() for array in found):
-                raise ValueError("it holds weights that are not numbers")
+            same = [array.shape for array in found] == [array.shape for array in weights()]
+            if not same or not all(np.isfinite(array).all() for array in found):
+                raise ValueError("another network's weights, or no numbers")
             restore(found)
             return
         except Exception:  # whatever a damaged file makes NumPy raise
@@ -219,21 +212,11 @@ def install_command(extra: str) -> str:
     return f'pip install "qhelpers{extras}{f" @ git+{address}" if address else ""}"'
 
 
-def torchao_for(torch_version: str | None = None) -> str:
-    """Return what to give `pip install`, so that torchao fits the PyTorch that is there.
-
-    Args:
-        torch_version: such as "2.9.1+cu126"; None for the one that is installed.
-
-    Raises:
-        ValueError: that is no version.
-    """
-    version = metadata.version("torch") if torch_version is None else torch_version
-    found = re.match(r"(\d+)\.(\d+)", version)
-    if found is None:
-        raise ValueError(f"{version!r} is no version of PyTorch, such as '2.9.1'.")
-    at_hand = (int(found[1]), int(found[2]))
-    return next((name for newest, name in _TORCHAO.items() if at_hand <= newest), "torchao>=0.17")
+def torchao_for() -> str:
+    """Return what to give `pip install`, so that torchao fits the PyTorch that is there."""
+    major, minor, *_ = metadata.version("torch").split(".")
+    fitting = (name for newest, name in _TORCHAO.items() if (int(major), int(minor)) <= newest)
+    return next(fitting, "torchao>=0.17")
 
 
 def versions(*packages: str) -> str:

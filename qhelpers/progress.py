@@ -9,16 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
 
-
-class Advance(Protocol):
-    """What `progress` hands out: call it when a part of the work is done."""
-
-    def __call__(self, step: float = 1, text: str = "") -> None:
-        """Move the bar on by `step` and, if `text` is given, show it beside the bar."""
-
-
+Advance = Callable[..., None]
+"""advance(step=1, text=""): a part of the work is done; a text is shown beside the bar."""
 Bar = Callable[[float, str], AbstractContextManager[Advance]]
 """(total, label) -> what shows the progress of one piece of work, and takes nothing else away."""
 
@@ -33,16 +26,9 @@ def install(bar: Bar | None) -> None:
 
 @contextmanager
 def progress(total: float, label: str) -> Iterator[Advance]:
-    """Report how far a piece of work has come; once it has ended, also by an error, say no more.
+    """Report how far a piece of work, such as "Training", has come, until it ends or fails.
 
-    With `QHELPERS_PROGRESS=0` nothing is shown anywhere.
-
-    Args:
-        total: the sum of all steps, in any unit.
-        label: what is being done, such as "Training".
-
-    Yields:
-        advance(step=1, text=""): moves the bar on by `step`; `text` is shown beside it.
+    `total` is the sum of all steps, in any unit. With `QHELPERS_PROGRESS=0` nothing is shown.
     """
     if _bar is None or os.environ.get("QHELPERS_PROGRESS") == "0":
         yield lambda step=1, text="": None

@@ -44,4 +44,4 @@ def test_without_a_clone_or_without_the_line(clone: Path, monkeypatch: pytest.Mo
         address.current(clone)
     monkeypatch.setattr(address.paths, "clone", lambda: None)
     with pytest.raises(ValueError, match="clone"):
-        address.current()
+        address.change("new/course")

@@ -11,15 +11,8 @@ _LINE = re.compile(r'^Repository = "https://github\.com/([^/"\s]+/[^/"\s]+)"$', 
 _VALID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 
 
-def current(root: Path | None = None) -> str:
-    """Return the repository as "owner/name", read from `pyproject.toml` in `root`, or the clone.
-
-    Raises:
-        ValueError: there is no clone, or no such line in it.
-    """
-    folder = root or paths.clone()
-    if folder is None:
-        raise ValueError("this works in a clone of the course only.")
+def current(folder: Path) -> str:
+    """Return the repository as "owner/name", read from `pyproject.toml` in a folder, else raise."""
     found = _LINE.search((folder / "pyproject.toml").read_text(encoding="utf-8"))
     if not found:
         raise ValueError('pyproject.toml has no line Repository = "https://github.com/OWNER/NAME".')
@@ -27,17 +20,17 @@ def current(root: Path | None = None) -> str:
 
 
 def change(repository: str) -> str:
-    """Replace the address by "owner/name" in pyproject.toml, the README and every notebook.
-
-    Returns:
-        A sentence that says how many files changed.
+    """Write "owner/name" into pyproject.toml, the README and every notebook; say how many changed.
 
     Raises:
         ValueError: `repository` is not of that form, or there is no clone.
     """
     if not _VALID.fullmatch(repository):
         raise ValueError(f"expected OWNER/NAME as on GitHub; got {repository!r}.")
-    folder, old, changed = paths.clone() or Path(), current(), 0
+    folder = paths.clone()
+    if folder is None:
+        raise ValueError("this works in a clone of the course only.")
+    old, changed = current(folder), 0
     notebooks = (folder / "notebooks").glob("*.ipynb")
     for path in (folder / "pyproject.toml", folder / "README.md", *notebooks):
         text = path.read_text(encoding="utf-8")

@@ -48,8 +48,7 @@ def check_packages(requirements: list[str]) -> Iterator[Check]:
     from packaging.requirements import Requirement
 
     seen = set()
-    for text in requirements:
-        wanted = Requirement(text)
+    for wanted in map(Requirement, requirements):
         needed = [e for e in _EXTRAS if not wanted.marker or wanted.marker.evaluate({"extra": e})]
         if not needed or wanted.name in seen:
             continue

@@ -20,10 +20,7 @@ _INSPECT = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
-
-    Args:
-        arguments: the words after `python -m qhelpers`; by default those of the command line.
+    """Run one command: the words after `python -m qhelpers`, by default those of the terminal.
 
     Returns:
         The exit status: 0 where all is well, 1 where a check, a notebook or a file failed,

@@ -50,11 +50,7 @@ def tidy(notebook: Any) -> None:
 
 
 def first_picture(notebook: Any) -> bytes:
-    """Return the first figure in a notebook's stored outputs, as PNG.
-
-    Raises:
-        ValueError: it holds none.
-    """
+    """Return the first figure in a notebook's stored outputs, as PNG, or raise a ValueError."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):

@@ -67,12 +67,7 @@ def resident_peak(pid: int) -> int:
 
 
 def execute(notebook: Any, folder: Path, label: str) -> tuple[str | None, int]:
-    """Execute a notebook in place, in a kernel of its own.
-
-    Args:
-        notebook: an nbformat notebook; its outputs are replaced.
-        folder: the kernel's working folder.
-        label: what the progress bar says.
+    """Execute an nbformat notebook in place, in a kernel of its own that works in `folder`.
 
     Returns:
         None or a description of the cell that failed, and the kernel's peak memory in bytes.

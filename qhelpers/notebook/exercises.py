@@ -107,15 +107,12 @@ def check(number: str, answer: object, /, **context: Any) -> None:
 
 
 def verdict(number: str, answer: object, /, **context: Any) -> Verdict:
-    """Return what `check` prints, as a value.
+    """Return what `check` prints; an answer that makes the check fail is wrong, with the error.
 
     Args:
         number: lesson and exercise, such as "03.1".
         answer: whatever the reader's cell holds; `...` is the cell as it was.
         context: the values of the notebook that the check compares with.
-
-    Returns:
-        The verdict. An answer that makes the check fail is wrong, with the error as the hint.
 
     Raises:
         ExerciseError: there is no such exercise, or the context is not what its check needs.

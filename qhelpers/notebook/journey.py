@@ -99,14 +99,10 @@ def _box(axes: Any, place: Any, caption: str, kind: str, color: str | None) -> N
     left, width, bottom = place
     # A tint, so that what stands in the box is dark on light whatever the colour.
     tint = "#F4F4F4" if color is None else [0.3 * part + 0.7 for part in to_rgb(color)]
-    box = FancyBboxPatch(
-        *((left + 0.04, bottom + 0.04), width - 0.08, 0.92),
-        boxstyle="round,pad=0.04,rounding_size=0.08",
-        facecolor=tint,
-        edgecolor=color or COLORS["muted"],
-        linewidth=2.5 if color else 1,
-    )
-    axes.add_patch(box)
+    corner, edge = (left + 0.04, bottom + 0.04), color or COLORS["muted"]
+    look: Any = {"fc": tint, "ec": edge, "boxstyle": "round,pad=0.04,rounding_size=0.08"}
+    look["linewidth"] = 2.5 if color else 1
+    axes.add_patch(FancyBboxPatch(corner, width - 0.08, 0.92, **look))
     middle, weight = left + width / 2, "bold" if color else "normal"
     axes.text(middle, bottom + 1.17, caption, ha="center", fontsize=9.5, fontweight=weight)
     axes.text(middle, bottom - 0.25, kind, fontsize=9, color=COLORS["muted"], **_MIDDLE)

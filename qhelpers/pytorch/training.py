@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import math
 from collections.abc import Callable, Iterator
@@ -23,13 +22,9 @@ MLP_RATE, CNN_RATE = 0.01, 4e-3
 
 
 def to_tensor(images: NDArray[np.uint8]) -> torch.Tensor:
-    """Turn images into what the networks take.
+    """Turn images into what the networks take: float32 [n, 784], (image / 255 - 0.1307) / 0.3081.
 
-    Args:
-        images: uint8 [n, 28, 28]; anything else is a ValueError.
-
-    Returns:
-        float32 [n, 784], (images / 255 - 0.1307) / 0.3081.
+    They are uint8 [n, 28, 28]; anything else is a ValueError.
     """
     images = np.array(images)  # a copy: PyTorch warns about read-only arrays
     if images.dtype != np.uint8 or images.shape[1:] != (28, 28):
@@ -56,8 +51,9 @@ def fit(
 ) -> list[float]:
     """Train for a number of steps: Adam, cross-entropy on shuffled batches, a falling rate.
 
-    It computes on one thread, so that one machine gives the same weights each time. The network
-    stays in its mode, training or eval: the modes are part of what lessons teach.
+    It computes on one thread: on small batches several mostly wait for each other, and one gives
+    the same weights whatever the number of cores. The network stays in its mode, training or eval:
+    the modes are part of what lessons teach.
 
     Args:
         net: from float32 [n, 784] to logits [n, classes]; trained in place.
@@ -76,7 +72,9 @@ def fit(
     parameters = [p for p in net.parameters() if p.requires_grad]
     optimizer = (torch.optim.SGD if sgd else torch.optim.Adam)(parameters, lr=rate)
     losses: list[float] = []
-    with one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
         for step, chosen in zip(range(steps), _batches(len(images), batch, seed), strict=False):
             if not sgd:
                 optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
@@ -88,6 +86,8 @@ def fit(
             losses.append(loss.item())
             if each_step is not None:
                 each_step(step)
+    finally:
+        torch.set_num_threads(threads)
     return losses
 
 
@@ -122,15 +122,10 @@ def trained_cnn(digits: Digits, residual: bool = False) -> nn.Module:
 
 
 def logits(net: Any, images: NDArray[np.uint8], batch: int = 100) -> NDArray[np.float32]:
-    """Run a network on images without gradients, in batches small enough to stay in the cache.
+    """Run a network on images, uint8 [n, 28, 28], without gradients: float32 [n, classes].
 
-    Args:
-        net: anything that takes float32 [n, 784], a quantized network too, in whatever mode it is.
-        images: uint8 [n, 28, 28].
-        batch: how many images at a time.
-
-    Returns:
-        float32 [n, classes].
+    `net` is anything that takes float32 [n, 784], a quantized network too, in whatever mode it is;
+    the batches are small enough to stay in the cache.
     """
     with torch.no_grad():
         starts = range(0, len(images), batch)
@@ -143,21 +138,6 @@ def saved(net: nn.Module) -> bytes:
     stream = io.BytesIO()
     torch.save(net.state_dict(), stream)
     return stream.getvalue()
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one thread for a while.
-
-    On small batches several threads mostly wait for each other. And one thread gives the same
-    weights whatever the number of cores.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _batches(count: int, batch: int, seed: int) -> Iterator[NDArray[np.int64]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from qhelpers.data import Digits, Floats
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
 # Six images and three scores: two keep their digit, four flip, to a higher one and to lower ones.
@@ -37,6 +38,11 @@ def count_flips(answer: Callable[..., Any]) -> Verdict:
     if got == 2 or 0 < got < 1:
         return hint("Count the images that differ; do not take their share, or those that agree.")
     return hint(f"For four flips in six images your function gives {got!r:.30}.")
+
+
+def mystery(digits: Digits) -> Floats:
+    """Return the test images of exercise 01.2, with what is wrong with them: [n, 28, 28]."""
+    return digits.test_images.astype(np.float32)
 
 
 choice(

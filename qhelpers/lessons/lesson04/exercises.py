@@ -15,26 +15,18 @@ from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 def rounded_fraction(answer: Callable[..., Any]) -> Verdict:
     """A function that keeps 10 of 23 fraction bits, rounded to nearest, ties to even."""
     step, tie = 2**13, 2**12
-    cases = {
-        "clearly above half": 5 * step + tie + 1,
-        "clearly below half": 5 * step + tie - 1,
-        "a tie above an odd number": 5 * step + tie,
-        "a tie above an even number": 6 * step + tie,
-        "all ones": 2**23 - 1,
-    }
-    hints = {
-        "clearly above half": "cut off without rounding? The dropped part was above half.",
-        "clearly below half": "the dropped part was below half: that rounds down.",
-        "a tie above an odd number": "half exactly goes to the even neighbor, here upward.",
-        "a tie above an even number": "half exactly goes to the even neighbor, here downward.",
-        "all ones": "the carry counts: the result may be one more than ten bits hold.",
-    }
-    for name, fraction in cases.items():
+    for fraction, why in {
+        5 * step + tie + 1: "clearly above half: cut off without rounding?",
+        5 * step + tie - 1: "clearly below half: that rounds down.",
+        5 * step + tie: "a tie above an odd number goes to the even neighbor, here upward.",
+        6 * step + tie: "a tie above an even number goes to the even neighbor, here downward.",
+        2**23 - 1: "all ones: the carry counts, the result may be one more than ten bits hold.",
+    }.items():
         found = answer(fraction)
         if int(found) != found:
             return hint(f"The kept part is a whole number; got {found!r}.")
         if found != half.rounded(fraction):
-            return hint(f"{name} ({fraction:023b}): {hints[name]}")
+            return hint(f"For {fraction:023b}, {why}")
     return right("The ten bits that stay, each tie on its even side.")
 
 

@@ -11,6 +11,8 @@ from qhelpers.data import Array
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 from qhelpers.pytorch.engines import Layer
 
+Step = Callable[[Array, Layer], Array]
+
 
 def qnnpack(
     total: Array, layer: Layer, rint: Any = np.rint, zero_point: int = 1, bias: int = 1
@@ -23,7 +25,7 @@ def qnnpack(
 
 
 @exercise("22.1", "callable")
-def third_order(answer: Callable[[Array, Layer], Any], layer: Layer, totals: Array) -> Verdict:
+def third_order(answer: Step, layer: Layer, totals: Array) -> Verdict:
     """Check a function `(total, layer)` that computes qnnpack's levels."""
     zeroed = Layer(**(vars(layer) | {"zero_point": 37}))
     got = np.asarray(answer(totals.copy(), zeroed), np.float64)
@@ -53,13 +55,7 @@ def third_order(answer: Callable[[Array, Layer], Any], layer: Layer, totals: Arr
     return hint(f"{share:.2%} of the levels differ. Check what is multiplied by what, in float32.")
 
 
-def report(
-    x: Array,
-    layer: Layer,
-    adding: Sequence[Callable[[Array, Layer], Array]],
-    rule: Callable[[Array, Layer], Array],
-    finish: Callable[[Array, Layer], Array],
-) -> Array:
+def report(x: Array, layer: Layer, adding: Sequence[Step], rule: Step, finish: Step) -> Array:
     """Return the bytes that 22.2 is about: the second way of `adding` is the mistake."""
     return finish(rule(adding[1](x, layer), layer), layer).astype(np.int64)
 
