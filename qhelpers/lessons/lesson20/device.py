@@ -29,7 +29,7 @@ def small_dense(float32: bytes, images: Floats) -> dict[str, bytes]:
 
     tool = quantizer.Quantizer(bytearray(float32))
     tool.add_static_config(".*", "*", 8, 8)
-    tool.add_static_config(".*", "FULLY_CONNECTED", 8, 4, granularity="TENSORWISE")
+    tool.add_static_config(".*", "FULLY_CONNECTED", 8, 4, weight_granularity="TENSORWISE")
     shown = {"serving_default": [{"image": image[None]} for image in images]}
     with silence.quiet():
         made = tool.quantize(tool.calibrate(shown), enable_progress_report=False)
