@@ -123,11 +123,11 @@ def test_arithmetic_imports_numpy_alone() -> None:
 
 
 # Lines of code; they only go down. A lesson that is not named here gets 250.
-OUTSIDE, IN_QUANTIZER, IN_LESSONS, NEW_LESSON = 5_280, 2_020, 3_250, 250
+OUTSIDE, IN_QUANTIZER, IN_LESSONS, NEW_LESSON = 5_170, 2_020, 3_220, 250
 LESSONS = {
-    **{"00": 400, "01": 200, "02": 190, "03": 260, "04": 280, "05": 440, "06": 190},
-    **{"07": 250, "08": 320, "09": 555},
-    **{"20": 200, "21": 160, "22": 170},
+    **{"00": 355, "01": 160, "02": 165, "03": 245, "04": 230, "05": 420, "06": 160},
+    **{"07": 235, "08": 290, "09": 520},
+    **{"20": 170, "21": 140, "22": 160},
 }
 
 

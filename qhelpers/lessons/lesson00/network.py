@@ -31,13 +31,9 @@ def forward(net: Net, images: Array) -> tuple[Array, Array]:
 def train(digits: data.Digits, rounding: Callable[[Net], Net] | None = None) -> Net:
     """Train on random batches with momentum: 600 steps of 100 images, the same each time.
 
-    Args:
-        digits: what to train on.
-        rounding: quantization-aware training: the weights as rounded by this function compute
-            the outputs and the gradients; the update goes to those that are not rounded.
-
-    Returns:
-        The parameters, not rounded, as `forward` takes them.
+    With `rounding` it is quantization-aware training: the weights as rounded by this function
+    compute the outputs and the gradients; the update goes to those that are not rounded. Returned
+    are these, as `forward` takes them.
     """
     rng = np.random.default_rng(0)
     net: Net = {

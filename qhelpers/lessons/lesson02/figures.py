@@ -9,18 +9,14 @@ import numpy as np
 from qhelpers.data import Array
 from qhelpers.notebook import journey, style
 
+Given = tuple[Array, Array, float]
+"""Real numbers [n], the same as int8 [n], and their scale."""
 
-def path(
-    weights: tuple[Array, Array, float],
-    row: tuple[Array, Array, float],
-    zero_point: float,
-    total: float,
-    bias: float,
-) -> None:
+
+def path(weights: Given, row: Given, zero_point: float, total: float, bias: float) -> None:
     """Draw the course's journey for one logit of the hybrid dense layer.
 
-    Weights and the row that they meet are given as real numbers [n], as int8 [n], and a scale;
-    `total` is the sum of their products.
+    `row` is what the weights meet, `total` the sum of their products.
     """
     (real, stored, step), (met, values, scale) = weights, row
     some = journey.telling(real, met)

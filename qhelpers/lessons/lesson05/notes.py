@@ -89,9 +89,8 @@ def by_loudness(clips: Clips, cleaned: Floats) -> list[float]:
 def trained(network: keras.Model) -> None:
     """Train a network in place, for quiet passages as much as for loud ones, or once for all."""
     made_by = f"{paths.versions('tensorflow', 'keras', 'numpy')} {_RECIPE} {network.to_json()}"
-    key = hashlib.sha256(made_by.encode()).hexdigest()[:12]
-    name, learn = f"notes-{key}", lambda: _train(network)
-    paths.learn_once(name, network.get_weights, network.set_weights, learn)
+    name = f"notes-{hashlib.sha256(made_by.encode()).hexdigest()[:12]}"
+    paths.learn_once(name, network.get_weights, network.set_weights, lambda: _train(network))
 
 
 def _train(network: keras.Model) -> None:

@@ -42,13 +42,13 @@ def staircase(x: Array, rounded: Array, true_slope: Array, passed: Array) -> Non
     _, (forward, backward) = style.new(1, 2, title, height=3.1)
     forward.plot(x, x, color=style.COLORS["muted"], lw=1, ls="--", label="the real value")
     forward.plot(x, rounded, color=AWARE, label="fake-quantized")
-    forward.set(xlabel="weight", ylabel="value that the layer uses", title="forward")
-    forward.legend(loc="upper left")
+    forward.set(ylabel="value that the layer uses", title="forward")
     backward.plot(x, passed, color=AWARE, label="straight-through estimator")
     backward.plot(x, true_slope, color=AFTER, ls="--", label="rounding's own gradient")
-    backward.set(xlabel="weight", ylabel="gradient passed on")
-    backward.set(title="backward", ylim=(-0.15, 1.55))
-    backward.legend(loc="upper left")
+    backward.set(ylabel="gradient passed on", title="backward", ylim=(-0.15, 1.55))
+    for axes in (forward, backward):
+        axes.set_xlabel("weight")
+        axes.legend(loc="upper left")
     style.finish()
 
 

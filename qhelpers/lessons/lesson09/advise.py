@@ -14,10 +14,9 @@ def after_int8(sqnr_db: Mapping[str, float]) -> str:
     The weights alone come first. 16x8 has the same 8-bit weights as int8; so where they are guilty
     it cannot help, and where it does not help they need not be: clipped activations stay clipped.
 
-    Args:
-        sqnr_db: "weights" (8-bit weights, float activations), "int8" and "int16x8" ->
-            signal-to-quantization-noise ratio of the outputs against those of float32, in decibels,
-            on inputs that were not used for calibration.
+    The ratios of signal to quantization noise are those of "weights" (8-bit weights, float
+    activations), "int8" and "int16x8": of the outputs against those of float32, in decibels, on
+    inputs that were not used for calibration.
     """
     weights, int8, int16x8 = (sqnr_db[name] for name in ("weights", "int8", "int16x8"))
     gain = round(int16x8 - int8, 1) + 0.0  # no "-0.0"

@@ -14,11 +14,7 @@ _TWINS: Offers = {"A": (20, 910), "B": (20, 910), "C": (25, 905)}
 
 
 def pareto_front(offers: Offers) -> list[str]:
-    """Return the names that no other offer beats.
-
-    Args:
-        offers: name -> (bytes, right answers).
-    """
+    """Return the names of the offers, name -> (bytes, right answers), that no other one beats."""
 
     def beaten(mine: tuple[int, int]) -> bool:
         return any(
