@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from qhelpers.quantizer import recipes
 from qhelpers.tflite.litert import LiteModel
 
 if TYPE_CHECKING:
@@ -90,8 +89,3 @@ def with_rounded_weights(file: LiteModel) -> bytes:
             values = file.value(info.index)
             content = content.replace(values.tobytes(), np.float32(np.float16(values)).tobytes())
     return content
-
-
-def with_litert_quantizer(content: bytes) -> bytes:
-    """Return a float32 .tflite file cast to float16 by litert-quantizer."""
-    return recipes.requantized(content, "float16", {})
