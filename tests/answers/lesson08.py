@@ -36,7 +36,7 @@ WRONG = {
     "08.2": [
         ('"scales"', "after reading"),
         ('"sign"', "has it moved"),
-        ('"rows"', "another order"),
+        ('"rows"', "whole rows"),
         ('"range"', "Choose one of"),
         ("4", "a text"),
     ],

@@ -1,6 +1,6 @@
 """Guards of deep dive 22: run behind its last cell, in its namespace."""
 
-assert set(left) == set(here), "every engine of this machine was compared"
+assert set(nets) == set(here), "every engine of this machine was compared"
 assert engine in here, "the engine that was chosen is among them"
 _first = engines.read(nets[engine])["fc1"]
 assert _first.weight.shape == (128, 784), "fc1's weights"
@@ -37,20 +37,40 @@ for _bits, _network in versions.items():
         _ours = forward(_part.numpy(), _layers, _add, fbgemm)
         _theirs = integers_of(_network, _home, _part)
         assert all(np.array_equal(_ours[k], _theirs[k]) for k in _theirs), f"{_bits} on {_home}"
-_qat = "qnnpack" if "qnnpack" in here else engine
-_rules = [helpers.qnnpack] if _qat == "qnnpack" else RULES[_qat]
-_add = sums_in_pairs if narrow[_qat] else sums
-_theirs = integers_of(converted, _qat, pixels[:1000])
+
+
+def _layers_of(fake):
+    before, layers = fake.quant.activation_post_process, {}
+    for name in ("fc1", "fc2"):
+        part = getattr(fake, name)
+        by, after = part.weight_fake_quant, part.activation_post_process
+        integers = torch.round(part.weight * (1 / by.scale.reshape(-1, 1)))
+        layers[name] = engines.Layer(
+            weight=integers.clamp(-128, 127).to(torch.int8).numpy(),
+            weight_scale=by.scale.double().numpy(),
+            weight_zero_point=by.zero_point.numpy(),
+            bias=part.bias.detach().numpy(),
+            input_scale=before.scale.item(),
+            input_zero_point=before.zero_point.item(),
+            scale=after.scale.item(),
+            zero_point=after.zero_point.item(),
+            relu=name == "fc1",
+        )
+        before = after
+    return layers
+
+
+_aware, _converted = made[0]
+_ours, _stored = _layers_of(_aware), engines.read(_converted)
+for _name, _layer in _ours.items():
+    for _field, _value in vars(_layer).items():
+        assert np.array_equal(_value, vars(_stored[_name])[_field]), f"{_name}: {_field} is kept"
+_add = sums_in_pairs if narrow[home] else sums
+_theirs = integers_of(_converted, home, pixels[:1000])
 assert any(
-    all(
-        np.array_equal(forward(pixels[:1000].numpy(), ours_qat, _add, r)[k], _theirs[k])
-        for k in _theirs
-    )
-    for ours_qat in [layers_of(aware)]
-    for r in _rules
+    all(np.array_equal(_found[k], _theirs[k]) for k in _theirs)
+    for _found in (forward(pixels[:1000].numpy(), _ours, _add, r) for r in RULES[home])
 ), "the trained numbers, computed in NumPy, are the converted network's integers"
 assert (moved != 0).any(), "the report differs"
 assert moved.min() < -1 < 1 < moved.max(), "by many levels, either way"
 assert ((moved > 1).any(0) & (moved < -1).any(0)).any(), "a neuron goes up here and down there"
-if _qat == "qnnpack":
-    assert apart(whole_bias) <= apart(aware) / 4, "rounded biases take the differences away"

@@ -135,12 +135,21 @@ def _activations(
     return found
 
 
-WAYS = ("percentile 99", "least MSE", "mu-law input", "8 bits in one place")
-"""The ways of `eight_bits`, but for the first, which is the converter's."""
+WAYS = ("1 percentile 99", "2 least MSE", "3 mu-law input")
+"""The ways of `eight_bits` that the lesson tries; "int8" is the converter's."""
 
 
-def eight_bits(network: keras.Model, training: Floats, noisy: Floats) -> dict[str, Floats]:
-    """Clean sounds with int8 weights, activations by minimum and maximum, then in `WAYS`."""
+def eight_bits(
+    network: keras.Model, training: Floats, noisy: Floats, ways: Sequence[str] = WAYS
+) -> dict[str, Floats]:
+    """Clean sounds with int8 weights and 256 integers for every activation, layer by layer.
+
+    Args:
+        network: three convolutions without biases.
+        training: [n, 2048, 1], in [-1, 1], for the ranges of the activations.
+        noisy: [n, 2048, 1], in [-1, 1], to clean.
+        ways: of `WAYS`, or "int8": ranges by minimum and maximum.
+    """
     kernels: list[Floats] = []
     for kernel in network.get_weights():
         scale = np.abs(kernel).max((0, 1)) / 127
@@ -150,21 +159,18 @@ def eight_bits(network: keras.Model, training: Floats, noisy: Floats) -> dict[st
         for i, values in enumerate(_activations(kernels, part)):
             low[i], high[i] = min(low[i], values.min()), max(high[i], values.max())
             some[i].append(values.ravel()[::41])
-    ends = [*zip(low.tolist(), high.tolist(), strict=True)]
-    plain, wide = ([affine.choose(*end, bits) for end in ends] for bits in (8, 16))
+    plain = [affine.choose(*ends) for ends in zip(low.tolist(), high.tolist(), strict=True)]
     sample = [np.concatenate(parts) for parts in some]
-    chosen: list[Sequence[affine.QuantParams | None]] = [
-        plain,
-        [ranges.by_percentile(values, percent=99) for values in sample],
-        [ranges.by_mse(values) for values in sample],
-        [None, *plain[1:]],
-        [wide[0], plain[1], *wide[2:]],
-    ]
-    sounds = [noisy, noisy, noisy, _mu_law(noisy), noisy]
+    chosen: dict[str, Sequence[affine.QuantParams | None]] = {
+        "int8": plain,
+        WAYS[0]: [ranges.by_percentile(values, percent=99) for values in sample],
+        WAYS[1]: [ranges.by_mse(values) for values in sample],
+        WAYS[2]: [None, *plain[1:]],
+    }
     made = {}
-    for name, sound, params in zip(("int8, layer by layer", *WAYS), sounds, chosen, strict=True):
-        parts = [_activations(kernels, part, params)[-1] for part in np.array_split(sound, 4)]
-        made[name] = np.concatenate(parts)
+    for way in ways:
+        sounds = np.array_split(_mu_law(noisy) if way == WAYS[2] else noisy, 4)
+        made[way] = np.concatenate([_activations(kernels, s, chosen[way])[-1] for s in sounds])
     return made
 
 

@@ -55,7 +55,7 @@ choice(
     {
         "scales": "The scales are applied after reading, and the integers already differ.",
         "sign": "Look for a negative number: has it become a positive one, or has it moved?",
-        "rows": "With rows in another order, hardly a number would be where it was, or one off.",
+        "rows": "Were whole rows exchanged, other numbers would stand here. Are these others?",
     },
 )
 
