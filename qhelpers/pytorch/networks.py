@@ -51,7 +51,9 @@ def _build(name: str, **options: bool) -> nn.Module:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return _classes()[name](**options)
+        network = _classes()[name](**options)
+    # Convolutions then write their channels side by side: trained and run in less time.
+    return network.to(memory_format=torch.channels_last)
 
 
 @functools.cache
@@ -112,9 +114,7 @@ def _classes() -> dict[str, type[nn.Module]]:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             """Compute the logits."""
             x = self.quant(x.reshape(-1, 1, 28, 28))
-            x = self.relu(self.bn(self.conv(x)))
-            # Channels last: max-pooling then works on all twelve channels at once.
-            x = self.pool(x.contiguous(memory_format=torch.channels_last))
+            x = self.pool(self.relu(self.bn(self.conv(x))))
             if self.residual:
                 change = self.bn2(self.conv2(x))
                 x = self.relu2(self.add.add(x, change) if self.stubs else x + change)

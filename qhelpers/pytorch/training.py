@@ -145,9 +145,13 @@ def logits(net: Any, images: NDArray[np.uint8], batch: int = 100) -> NDArray[np.
     import torch
 
     with torch.no_grad():
-        starts = range(0, len(images), batch)
-        parts = [net(to_tensor(images[start : start + batch])).numpy() for start in starts]
-    return np.concatenate(parts)
+        first = net(to_tensor(images[:batch])).numpy()
+        # Into one array: parts that are kept would keep what is freed between them from being used.
+        found = np.empty((len(images), *first.shape[1:]), first.dtype)
+        found[:batch] = first
+        for start in range(batch, len(images), batch):
+            found[start : start + batch] = net(to_tensor(images[start : start + batch])).numpy()
+    return found
 
 
 def saved(net: nn.Module) -> bytes:
