@@ -132,8 +132,7 @@ def run(inputs: NDArray[np.uint8], layer: Layer, engine: str) -> NDArray[np.uint
     """Run a layer through one of this machine's engines: uint8 [n, inputs] to [n, outputs]."""
     import torch
 
-    weight = torch.from_numpy(layer.weight)
-    bias = torch.from_numpy(layer.bias)
+    weight, bias = torch.from_numpy(layer.weight), torch.from_numpy(layer.bias)
     if layer.weight_scale.ndim:
         scales = torch.from_numpy(layer.weight_scale)
         zero_points = torch.from_numpy(layer.weight_zero_point)
@@ -148,5 +147,4 @@ def run(inputs: NDArray[np.uint8], layer: Layer, engine: str) -> NDArray[np.uint
     with using(engine):
         prepacked = torch.ops.quantized.linear_prepack(packed, bias)
         outputs = operation(x, prepacked, layer.scale, layer.zero_point)
-    integers: NDArray[np.uint8] = outputs.int_repr().numpy()
-    return integers
+    return np.asarray(outputs.int_repr().numpy(), np.uint8)

@@ -51,15 +51,13 @@ def _build(name: str, **options: bool) -> nn.Module:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = _classes()[name](**options)
-    # Convolutions then write their channels side by side: trained and run in less time.
-    return network.to(memory_format=torch.channels_last)
+        # Convolutions then write their channels side by side: trained and run in less time.
+        return _classes()[name](**options).to(memory_format=torch.channels_last)
 
 
 @functools.cache
 def _classes() -> dict[str, type[nn.Module]]:
     """Define the networks' classes when they are first needed: the base class is PyTorch's."""
-    import torch
     from torch import nn
 
     def eager(name: str, wanted: bool) -> nn.Module:

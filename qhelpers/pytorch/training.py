@@ -45,8 +45,7 @@ def to_tensor(images: NDArray[np.uint8]) -> torch.Tensor:
             "Pass them as data.load() returns them: normalizing is done here."
         )
     # The steps of ToTensor and Normalize, in their order: the same numbers to the last bit.
-    floats = torch.from_numpy(images).flatten(1).float()
-    return floats.div_(255).sub_(MEAN).div_(STD)
+    return torch.from_numpy(images).flatten(1).float().div_(255).sub_(MEAN).div_(STD)
 
 
 def fit(
@@ -59,7 +58,7 @@ def fit(
     batch: int = 64,
     seed: int = 0,
     sgd: bool = False,
-    each_step: Callable[[int], Any] | None = None,
+    each_step: Callable[[int], Any] = lambda step: None,
 ) -> list[float]:
     """Train for a number of steps: Adam, cross-entropy on shuffled batches, a falling rate.
 
@@ -95,8 +94,7 @@ def fit(
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
-            if each_step is not None:
-                each_step(step)
+            each_step(step)
     return losses
 
 
@@ -146,9 +144,8 @@ def logits(net: Any, images: NDArray[np.uint8], batch: int = 100) -> NDArray[np.
 
     with torch.no_grad():
         first = net(to_tensor(images[:batch])).numpy()
-        # Into one array: parts that are kept would keep what is freed between them from being used.
         found = np.empty((len(images), *first.shape[1:]), first.dtype)
-        found[:batch] = first
+        found[:batch] = first  # parts kept in a list would pin the memory freed between them
         for start in range(batch, len(images), batch):
             found[start : start + batch] = net(to_tensor(images[start : start + batch])).numpy()
     return found
