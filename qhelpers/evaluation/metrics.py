@@ -12,11 +12,12 @@ import timeit
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy  # whose `stats` is loaded where it is first used
+from scipy import special
 
 Array = npt.NDArray[Any]
 
@@ -81,8 +82,13 @@ def wilson(correct: int, n: int) -> tuple[float, float]:
 
     Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927).
     """
-    interval = scipy.stats.binomtest(correct, n).proportion_ci(_CONFIDENCE, method="wilson")
-    return float(interval.low), float(interval.high)
+    if not 0 <= correct <= n or n < 1:
+        raise ValueError(f"correct must be 0 to n, and n positive; got {correct} of {n}.")
+    z, share = NormalDist().inv_cdf((1 + _CONFIDENCE) / 2), correct / n
+    centre = share + z * z / (2 * n)
+    half = z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
+    low, high = ((centre + side) / (1 + z * z / n) for side in (-half, half))
+    return (low if correct else 0.0), (high if correct < n else 1.0)
 
 
 def accuracy(outputs: Array, labels: Array) -> Accuracy:
@@ -109,8 +115,8 @@ def mcnemar(reference: Array, other: Array, labels: Array) -> McNemar:
     """
     first, second = _right(reference, labels), _right(other, labels)
     left, right = int((first & ~second).sum()), int((second & ~first).sum())
-    p_value = float(scipy.stats.binomtest(left, left + right).pvalue) if left + right else 1.0
-    return McNemar(left, right, p_value)
+    tail = float(special.bdtr(min(left, right), left + right, 0.5))
+    return McNemar(left, right, min(1.0, 2 * tail))
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
@@ -125,7 +131,7 @@ def mean_interval(values: Sequence[float]) -> Interval:
     if n < 2 or not all(map(math.isfinite, values)):
         raise ValueError(f"an interval needs two finite numbers or more; got {list(values)}.")
     centre = math.fsum(values) / n
-    half = float(scipy.stats.t.ppf((1 + _CONFIDENCE) / 2, n - 1) * scipy.stats.sem(values))
+    half = float(special.stdtrit(n - 1, (1 + _CONFIDENCE) / 2) * np.std(values, ddof=1) / n**0.5)
     return Interval(centre, centre - half, centre + half)
 
 

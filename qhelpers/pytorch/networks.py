@@ -39,7 +39,8 @@ def cnn(batch_norm: bool = True, residual: bool = False, stubs: bool = False) ->
         float32 [n, 10]; 20,410 parameters without batch normalization and residual.
     """
     with _same_weights():
-        return _Cnn(batch_norm, residual, stubs)
+        # Convolutions then write their channels side by side: trained and run in less time.
+        return _Cnn(batch_norm, residual, stubs).to(memory_format=torch.channels_last)
 
 
 @contextlib.contextmanager
@@ -100,9 +101,7 @@ class _Cnn(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Compute the logits."""
         x = self.quant(x.reshape(-1, 1, 28, 28))
-        x = self.relu(self.bn(self.conv(x)))
-        # Channels last: max-pooling then works on all twelve channels at once.
-        x = self.pool(x.contiguous(memory_format=torch.channels_last))
+        x = self.pool(self.relu(self.bn(self.conv(x))))
         if self.residual:
             x = self.relu2(x + self.bn2(self.conv2(x)))
         logits: torch.Tensor = self.dequant(self.fc(x.flatten(1)))

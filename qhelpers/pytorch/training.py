@@ -33,8 +33,7 @@ def to_tensor(images: NDArray[np.uint8]) -> torch.Tensor:
             "Pass them as data.load() returns them: normalizing is done here."
         )
     # The steps of ToTensor and Normalize, in their order: the same numbers to the last bit.
-    floats = torch.from_numpy(images).flatten(1).float()
-    return floats.div_(255).sub_(MEAN).div_(STD)
+    return torch.from_numpy(images).flatten(1).float().div_(255).sub_(MEAN).div_(STD)
 
 
 def fit(
@@ -47,7 +46,7 @@ def fit(
     batch: int = 64,
     seed: int = 0,
     sgd: bool = False,
-    each_step: Callable[[int], Any] | None = None,
+    each_step: Callable[[int], Any] = lambda step: None,
 ) -> list[float]:
     """Train for a number of steps: Adam, cross-entropy on shuffled batches, a falling rate.
 
@@ -84,8 +83,7 @@ def fit(
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
-            if each_step is not None:
-                each_step(step)
+            each_step(step)
     finally:
         torch.set_num_threads(threads)
     return losses
@@ -128,9 +126,12 @@ def logits(net: Any, images: NDArray[np.uint8], batch: int = 100) -> NDArray[np.
     the batches are small enough to stay in the cache.
     """
     with torch.no_grad():
-        starts = range(0, len(images), batch)
-        parts = [net(to_tensor(images[start : start + batch])).numpy() for start in starts]
-    return np.concatenate(parts)
+        first = net(to_tensor(images[:batch])).numpy()
+        found = np.empty((len(images), *first.shape[1:]), first.dtype)
+        found[:batch] = first  # parts kept in a list would pin the memory freed between them
+        for start in range(batch, len(images), batch):
+            found[start : start + batch] = net(to_tensor(images[start : start + batch])).numpy()
+    return found
 
 
 def saved(net: nn.Module) -> bytes:
