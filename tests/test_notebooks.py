@@ -66,6 +66,8 @@ ROWS = {
     "float16": 4,
     "int16x8": 5,
     "PyTorch": 6,
+    "Uneven": 7,
+    "2-bit": 7,
     "int4": 8,
 }
 

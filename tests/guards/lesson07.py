@@ -54,14 +54,22 @@ fakes = [m for m in aware.modules() if isinstance(m, pt2e.FakeQuantizeBase)]
 assert len(fakes) == 4, "fake quantization for 2 weights and 2 activations"
 assert max(len(row.unique()) for row in watched.fc.weight) <= 3, "more than three levels"
 if len(digits.train_images) > 10_000:  # MNIST
-    assert rescue["CNN"].low > 0, "a learned scale does not mend a bad start"
-    assert start["CNN"].low > rescue["CNN"].low, "a good start is worth less than a learned scale"
-    assert start["dense"].value < 0.01, "the dense network needs a good start too"
+    _, better_start, learned_from_bad, *_ = adds["CNN"]
+    assert learned_from_bad.low > 0, "a learned scale does not mend a bad start"
+    assert better_start.low > learned_from_bad.low, "a good start is worth less than a learned scale"
+    assert adds["dense"][1].value < 0.01, "the dense network needs a good start too"
 _, cured = tried(seven_bits=False)
 assert cured > decibels + 1, "the eighth bit does not cure the uneven CNN"
 for other_change in ({"images": 5000}, {"histogram": False}, {"per_channel": False}):
     assert tried(**other_change)[1] < decibels + 0.5, "another change cures it as well"
-assert len(content[2]) < len(content[0]) / 3, "the plan still holds float weights"
+for plan in ("Uneven PT2E", "Uneven QAT"):
+    assert len(files[plan][0]) < len(reference) / 3, "the plan still holds float weights"
+for network in (two_bits["CNN"], trained):
+    content, step = packed(network), network.fc.parametrizations.weight[0].scale.detach()
+    assert len(content) == (108 + 20_280) // 4 + 2 * 4 * (12 + 10), "the packed file's size is off"
+    found = packing.unpack(np.frombuffer(content, np.uint8)[27 + 96 :][:5070], 2, 20_280)
+    weight = torch.from_numpy(found.reshape(10, -1).astype(np.float32)) * step
+    assert torch.allclose(weight, network.fc.weight.detach()), "packed weights are others"
 pair = [training.logits(n, digits.test_images) for n in (after_training, converted)]
 assert np.array_equal(pair[0], outputs["after training"]), "dropping float weights changes logits"
 assert np.array_equal(pair[1], outputs["QAT, trained scales"]), (
