@@ -56,7 +56,8 @@ assert max(len(row.unique()) for row in watched.fc.weight) <= 3, "more than thre
 if len(digits.train_images) > 10_000:  # MNIST
     _, better_start, learned_from_bad, *_ = adds["CNN"]
     assert learned_from_bad.low > 0, "a learned scale does not mend a bad start"
-    assert better_start.low > learned_from_bad.low, "a good start is worth less than a learned scale"
+    better = better_start.low > learned_from_bad.low
+    assert better, "a good start is worth less than a learned scale"
     assert adds["dense"][1].value < 0.01, "the dense network needs a good start too"
 _, cured = tried(seven_bits=False)
 assert cured > decibels + 1, "the eighth bit does not cure the uneven CNN"
