@@ -1,3 +1,5 @@
+from qhelpers.arithmetic import float_order
+
 assert left.dtype == right.dtype == F32, "float32 all the way"
 rules = {r.engine: r for r in reversed(float_order.FLOAT_RULES)}
 for engine, order in (("xnnpack", "bias first, FMA"), ("reference", "bias last")):

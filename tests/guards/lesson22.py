@@ -64,7 +64,8 @@ _aware, _converted = made[0]
 _ours, _stored = _layers_of(_aware), engines.read(_converted)
 for _name, _layer in _ours.items():
     for _field, _value in vars(_layer).items():
-        assert np.array_equal(_value, vars(_stored[_name])[_field]), f"{_name}: {_field} is kept"
+        _kept = np.squeeze(vars(_stored[_name])[_field])
+        assert np.array_equal(np.squeeze(_value), _kept), f"{_name}: {_field} is kept"
 _add = sums_in_pairs if narrow[home] else sums
 _theirs = integers_of(_converted, home, pixels[:1000])
 assert any(
