@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Two processes share the tests of a run; each takes up to 1.5 GB of memory with its kernel.
 PARALLEL := -n 2 --dist
+MEASURED := $(BIN)/coverage run -m pytest -q $(PARALLEL)
+NOTEBOOKS := --nbval --nbval-current-env notebooks
 # JupyterLab refuses to run as root (in a container, say) unless told. The token stays on.
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 # PyTorch's CUDA libraries: not locked, so that the CPU build does not bring them.
@@ -16,12 +18,13 @@ CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cup
         nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \
         nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx triton
 
-.PHONY: help lab run test test-offline quick bench doctor lint lock clean
+.PHONY: help lab run test test-slow test-offline quick bench doctor lint lock clean
 
 help:
 	@echo "make lab          open the course in JupyterLab"
 	@echo "make test         lint, types, unit tests, and every notebook against its stored outputs"
-	@echo "make test-offline every notebook once more, with nothing cached and no network"
+	@echo "make test-slow    what takes minutes: large networks through quantize"
+	@echo "make test-offline every notebook once more, alone, with nothing cached and no network"
 	@echo "make quick        lint, types, and the tests that need no framework, in less than a minute"
 	@echo "make run          execute every notebook headless; ends with the scorecard and an HTML copy"
 	@echo "make bench        ratios of time and memory, side by side"
@@ -62,16 +65,21 @@ quick: lint
 
 test: lint
 	# Two runs: TensorFlow and PyTorch stay out of each other's way.
-	$(BIN)/python -m pytest -q $(PARALLEL) loadgroup --cov --cov-report= tests/with_torch
-	$(BIN)/python -m pytest -q $(PARALLEL) loadgroup --cov --cov-append \
-	  --cov-report=term-missing:skip-covered --cov-fail-under=95 tests
-	$(BIN)/python -m pytest -q $(PARALLEL) loadscope --nbval --nbval-current-env notebooks
+	@$(BIN)/coverage erase
+	$(MEASURED) loadgroup -m "not slow" tests/with_torch
+	$(MEASURED) loadgroup -m "not slow" tests
+	$(MEASURED) loadscope $(NOTEBOOKS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --show-missing --skip-covered --fail-under=95
 
-# A home of its own: a cache that holds MNIST would be used without network, too.
+test-slow: $(READY)
+	$(BIN)/python -m pytest -q $(PARALLEL) load -m slow tests
+
+# Homes of their own: a cache that holds MNIST would be used without network, too.
 test-offline: $(READY)
-	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && \
-	  env -u QHELPERS_DATA_DIR QHELPERS_HOME="$$home" QHELPERS_OFFLINE=1 \
-	  $(BIN)/python -m pytest -q $(PARALLEL) loadscope --nbval --nbval-current-env notebooks
+	@homes=$$(mktemp -d) && trap 'rm -rf "$$homes"' EXIT && \
+	  env -u QHELPERS_DATA_DIR QHELPERS_ALONE="$$homes" QHELPERS_OFFLINE=1 \
+	  $(BIN)/python -m pytest -q $(PARALLEL) loadscope $(NOTEBOOKS)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -38,10 +38,9 @@ def needs_framework(path: Path) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, for the fixtures they share; notebooks go alone."""
+    """Keep a file's tests in one process, for the fixtures they share."""
     for item in items:
-        if item.path.name != "test_notebooks_alone.py":
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+        item.add_marker(pytest.mark.xdist_group(item.path.name))
         if item.path.suffix == ".py" and needs_framework(item.path):
             item.add_marker(pytest.mark.framework)
 

@@ -1,0 +1,30 @@
+"""Two notebooks at once, in another folder, with nothing cached and no network."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from course_files import read
+
+from qhelpers.cli import run_notebooks
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("QHELPERS_OFFLINE", "1")
+    monkeypatch.setenv("QHELPERS_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("QHELPERS_DATA_DIR", raising=False)
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    return folder
+
+
+def test_two_at_once_on_an_empty_cache(offline: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        runs = [
+            pool.submit(run_notebooks.execute, read("04_float16"), offline, str(i)) for i in (1, 2)
+        ]
+        assert [run.result()[0] for run in runs] == [None, None]
+    assert not list((offline.parent / "home").rglob("*.part"))
