@@ -310,13 +310,3 @@ def to_float(images: Bytes) -> Floats:
 def representative(images: Bytes, count: int = 100) -> Floats:
     """Take the first images as a converter wants them for calibration: see `to_float`."""
     return to_float(images[:count])
-
-
-def darken(images: Bytes) -> Floats:
-    """Show images as a sensor sees them in all kinds of light: each times its own exposure.
-
-    Exposures lie between 1/1024 and 1; each halving of the light is as likely as the next. From
-    uint8 [n, 28, 28], anything else is a ValueError, to image / 255 * exposure in float32.
-    """
-    exposures = (1 / 1024) ** np.random.default_rng(0).random(len(images))
-    return to_float(images) * exposures.astype(np.float32)[:, None, None]

@@ -14,16 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qhelpers import paths
-from qhelpers.data import Digits, darken, to_float
+from qhelpers.data import Digits, to_float
 from qhelpers.progress import progress
 
 if TYPE_CHECKING:
     import keras
 
-VARIANTS = ("plain", "dark")
+VARIANTS = ("plain", "unbiased")
 
 _RECIPE = 3  # count it up when training changes: cached models of another recipe are not used
-_DARK = 12_000  # images that the dark variant is trained on
 
 
 def _keras() -> Any:
@@ -139,8 +138,7 @@ def trained(
 
     Args:
         digits: what to train on.
-        variant: "plain"; or "dark" for the network without biases, trained on `darken`ed images
-            (the first 12,000).
+        variant: "plain"; or "unbiased" for the network without biases.
         fit: trains the model in place, instead of `train`. Its result is kept under its own source
             text: nothing else starts from it, and a changed one is run again.
 
@@ -159,10 +157,8 @@ def trained(
             compiled = build(bias)
             fit(compiled)
             model.set_weights(compiled.get_weights())
-        elif variant == "plain":
-            train(model, digits.train_images, digits.train_labels)
         else:
-            train(model, darken(digits.train_images[:_DARK]), digits.train_labels[:_DARK])
+            train(model, digits.train_images, digits.train_labels)
 
     if fit is not None:
         try:

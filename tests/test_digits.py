@@ -522,7 +522,7 @@ def test_to_float_is_exact_division() -> None:
     assert np.array_equal(real, (images.astype(np.float64) / 255).astype(np.float32))
 
 
-@pytest.mark.parametrize("function", ["to_float", "representative", "darken"])
+@pytest.mark.parametrize("function", ["to_float", "representative"])
 def test_floats_are_refused(function: str) -> None:
     with pytest.raises(ValueError, match="images must be uint8, 0 to 255; got float32"):
         getattr(digits, function)(np.zeros((200, 28, 28), np.float32))
@@ -532,18 +532,3 @@ def test_representative_images_are_the_first_ones(builtin: digits.Digits) -> Non
     images = builtin.train_images
     assert np.array_equal(digits.representative(images), digits.to_float(images[:100]))
     assert digits.representative(images, 7).shape == (7, 28, 28)
-
-
-def test_darkened_images_are_images_times_exposure(builtin: digits.Digits) -> None:
-    images = builtin.train_images
-    dark, bright = digits.darken(images), digits.to_float(images)
-    assert dark.dtype == np.float32
-    assert np.array_equal(dark, digits.darken(images))
-    exposures = dark.max(axis=(1, 2)) / bright.max(axis=(1, 2))
-    assert np.allclose(dark, bright * exposures[:, None, None])
-    assert exposures.min() >= np.float32(1 / 1024)
-    assert exposures.max() <= 1
-    # Log-uniform: each of the ten halvings holds about a tenth.
-    counts = np.histogram(np.log2(exposures), bins=10, range=(-10, 0))[0]
-    assert counts.sum() == len(images)
-    assert (abs(counts - 129.7) < 5 * np.sqrt(129.7)).all()

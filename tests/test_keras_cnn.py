@@ -108,23 +108,12 @@ def test_trained_network_reads_the_digits(
     assert equal(keras_cnn.trained(data), model)
 
 
-def test_dark_variant_has_no_biases_and_a_file_of_its_own(
-    data: digits.Digits, quick: None, monkeypatch: pytest.MonkeyPatch
+def test_unbiased_variant_has_no_biases_and_a_file_of_its_own(
+    data: digits.Digits, quick: None
 ) -> None:
-    monkeypatch.setattr(keras_cnn, "_DARK", 400)
-    seen: list[np.ndarray] = []
-    train = keras_cnn.train
-
-    def spy(model: Any, images: np.ndarray, *rest: Any, **options: Any) -> Any:
-        seen.append(images)
-        return train(model, images, *rest, **options)
-
-    monkeypatch.setattr(keras_cnn, "train", spy)
-    dark = keras_cnn.trained(data, "dark")
+    unbiased = keras_cnn.trained(data, "unbiased")
     keras_cnn.trained(data)
-    assert list(keras_cnn.weights(dark)) == ["conv/kernel", "logits/kernel"]
-    assert np.array_equal(seen[0], digits.darken(data.train_images[:400]))
-    assert seen[1] is data.train_images
+    assert list(keras_cnn.weights(unbiased)) == ["conv/kernel", "logits/kernel"]
     assert len(models()) == 2
 
 
@@ -243,7 +232,7 @@ def test_a_model_that_cannot_be_kept_is_not_lost(
 
 
 def test_unknown_variant_is_refused(data: digits.Digits) -> None:
-    with pytest.raises(ValueError, match="variant must be one of plain, dark; got 'light'"):
+    with pytest.raises(ValueError, match="variant must be one of plain, unbiased; got 'light'"):
         keras_cnn.trained(data, "light")
 
 

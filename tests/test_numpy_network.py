@@ -25,7 +25,7 @@ def files(data: digits.Digits) -> dict[str, bytes]:
     """The course's networks, trained for a moment: integers matter here, not answers."""
     made = {}
     representative = digits.representative(data.train_images, 20)
-    for name, use_bias in (("plain", True), ("dark", False)):
+    for name, use_bias in (("plain", True), ("unbiased", False)):
         model = keras_cnn.build(use_bias)
         keras_cnn.train(model, data.train_images[:256], data.train_labels[:256], 2)
         for recipe in ("int8", "int16x8", "dynamic_range"):
@@ -38,7 +38,9 @@ def raw_images(content: bytes, data: digits.Digits, count: int) -> Any:
     return litert.LiteModel(content).inputs[0].to_raw(floats)
 
 
-@pytest.mark.parametrize("name", ["plain int8", "dark int8", "plain int16x8", "dark int16x8"])
+@pytest.mark.parametrize(
+    "name", ["plain int8", "unbiased int8", "plain int16x8", "unbiased int16x8"]
+)
 def test_every_output_of_every_engine(
     name: str, files: dict[str, bytes], data: digits.Digits
 ) -> None:
@@ -57,7 +59,7 @@ def test_every_output_of_every_engine(
     assert len(np.unique(default)) > 20, "an output that says something"
 
 
-@pytest.mark.parametrize("name", ["plain int8", "dark int16x8"])
+@pytest.mark.parametrize("name", ["plain int8", "unbiased int16x8"])
 def test_every_layer_of_the_reference_kernels(
     name: str, files: dict[str, bytes], data: digits.Digits
 ) -> None:

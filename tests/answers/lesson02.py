@@ -13,6 +13,10 @@ WRONG = {
         ("lambda w: (w.astype(np.int8), np.abs(w).max(axis=1) / 128)", "does not have"),
         ("lambda w: (w.astype(np.int8), np.abs(w).max(axis=1))", "does each of them become"),
         ("lambda w: (w.astype(np.int8), np.ones(4))", "largest magnitude is 4"),
+        (
+            "lambda w: (w.astype(np.int8), 127 / np.abs(w).max(axis=1))",
+            "distance between two levels",
+        ),
         (f"lambda w: (w[0].astype(np.int8), {_SCALE})", "of shape (50,)"),
         (f"lambda w: ((w / ({_SCALE})[:, None]).astype(np.int8), {_SCALE})", "cuts the decimals"),
         (

@@ -24,8 +24,8 @@ WRONG = {
         ("(6 / 255, -64)", "a function"),
     ],
     "03.2": [
-        ("['conv_1', 'one class']", "added noise"),
-        ("['conv', 'divided twice']", "added noise"),
+        ("['conv_1', 'one class']", "Read the column"),
+        ("['conv', 'divided twice']", "Read the column"),
         ("['input', 'bad']", "cause is one of"),
         ("['input', 'not divided']", "too large or too small"),
         ("['input', 'noise']", "reach from 0 to 1"),

@@ -13,6 +13,11 @@ WRONG = {
             "llama.cpp",
         ),
         (
+            "lambda packed: (lambda n: np.where(n < 8, n, 8 - n))"
+            "(packing.unpack(packed, 4, 8, signed=False).astype(int))",
+            "counts -8",
+        ),
+        (
             "lambda packed: packing.unpack(packed, 4, 8).reshape(-1, 2).T.ravel()",
             "side by side",
         ),

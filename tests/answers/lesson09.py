@@ -17,7 +17,7 @@ WRONG = {
         ('["A"]', "a function"),
     ],
     "09.2": [
-        ('"weights"', "as good as before"),
+        ('"weights"', "good in every line"),
         ('"activations"', "No layer has run"),
         ('"output"', "handed down"),
         ('"labels"', "Choose one of"),

@@ -9,6 +9,7 @@ WRONG = {
         ("lambda v, w, s: s + np.einsum('i...,i...->...', v, w)", "whichever side"),
         ("lambda v, w, s: (v * w).sum(axis=0)", "another sum"),
         ("lambda v, w, s: v * w", "shape"),
+        ("lambda v, w, s: added_up(v, w, s, fused=True)", "this fuses"),
         ("'v * w'", "a function"),
     ],
     "21.2": [
@@ -18,7 +19,7 @@ WRONG = {
         ("'scale'", "Choose one of"),
     ],
     "21.3": [
-        ("'every bit'", "another maker"),
+        ("'every bit'", "two engines"),
         ("'accuracy only'", "never show"),
         ("'none'", "Choose one of"),
     ],

@@ -38,6 +38,16 @@ WRONG = {
             f"lambda t, layer: np.floor(f32(t + {_WHOLE}) * ({_FACTOR})) + layer.zero_point",
             "cut off",
         ),
+        (
+            f"lambda t, layer: np.rint(f32(t + np.rint(layer.bias / ({_STEP}))) "
+            f"* (({_STEP}) / f32(layer.scale))) + layer.zero_point",
+            "a last bit differs",
+        ),
+        (
+            f"lambda t, layer: np.rint((t + {_WHOLE}) * ({_STEP}).astype(float) / layer.scale)"
+            " + layer.zero_point",
+            "a last bit differs",
+        ),
         ("lambda t, layer: None", "returns nothing"),
         ("lambda t, layer: t[0]", "One level for each sum"),
         ("7", "Expected a function"),

@@ -56,7 +56,7 @@ for theirs, ours in zip(fresh["layers"], mine["layers"], strict=True):
         config.pop("kernel_initializer", None)  # the helper's has a seed
     assert theirs == ours, "the network on the page is the one that is trained"
 assert logits.shape == (1, 10)
-many = interpreter.get_tensor(leaves)
+many = interpreter.get_tensor(output_index)
 assert many.shape == (10, 10)
 assert np.allclose(many, lite_outputs[:10], atol=1e-3), "ten at once: the same logits"
 fresh = keras_cnn.build()

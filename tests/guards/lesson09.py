@@ -18,6 +18,18 @@ if tool_is_here:
         "The weights",
     ]
     assert _guilty == _wanted, "each of the three is found out"
+    from qhelpers.arithmetic import affine, ranges
+
+    _network = cases["ten weights"][0]
+    _first, _bias, _matrix, _last = _network.get_weights()
+    _wanted, _kept = _network.predict(tests, verbose=0), {}
+    for _rule in (ranges.by_minmax, ranges.by_mse, ranges.by_percentile):
+        _rounded = affine.fake_quantize(_matrix, _rule(_matrix, 8, axis=1, symmetric=True))
+        _network.set_weights([_first, _bias, _rounded, _last])
+        _kept[_rule] = metrics.sqnr_db(_wanted, _network.predict(tests, verbose=0))
+    _network.set_weights([_first, _bias, _matrix, _last])
+    assert abs(_kept[ranges.by_mse] - _kept[ranges.by_minmax]) < 3, "MSE is no better range"
+    assert _kept[ranges.by_percentile] > _kept[ranges.by_minmax] + 10, "a percentile lets go"
     _int8 = outputs["int8"][:1000]
     assert metrics.sqnr_db(outputs["float32"][:1000], _int8) > 30, "bright images mend the second"
 _same = [_net.predict(unseen[:200], verbose=0) for _net in (mine, uneven)]

@@ -63,7 +63,7 @@ choice(
     ["rounding"],
     "All moved toward zero: the digits were cut off. Rounding goes either way.",
     {
-        "scale": "A wrong scale stretches all values alike. How far off is 0.98, and 0.57?",
+        "scale": "A wrong scale stretches all values alike. How far off is 0.98, and 0.26?",
         "zero point": "A wrong zero point shifts all values the same way. Compare both signs.",
         "clipping": "Clipping harms the ends of the range alone. Look at 0.57 as well.",
     },

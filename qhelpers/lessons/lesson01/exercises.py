@@ -34,10 +34,10 @@ def count_flips(answer: Callable[..., Any]) -> Verdict:
     if got == int(_FIRST.argmax() != _SECOND.argmax()):
         return hint("argmax() without an axis finds one largest score. Look in each row.")
     if got == int((_FIRST.max(axis=1) != _SECOND.max(axis=1)).sum()):
-        return hint("That compares the largest scores, not where they stand.")
+        return hint("That compares scores. Compare where each row's largest one stands.")
     if got == 2 or 0 < got < 1:
         return hint("Count the images that differ; do not take their share, or those that agree.")
-    return hint(f"For four flips in six images your function gives {got!r:.30}.")
+    return hint(f"For four flips in six images your function gives {got!s:.30}.")
 
 
 def mystery(digits: Digits) -> Floats:

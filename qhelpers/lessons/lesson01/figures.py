@@ -10,6 +10,7 @@ import numpy as np
 
 from qhelpers.arithmetic import float_formats
 from qhelpers.data import Floats
+from qhelpers.evaluation import metrics
 from qhelpers.notebook import journey, style
 
 if TYPE_CHECKING:
@@ -37,25 +38,25 @@ def fields(numbers: Sequence[float]) -> None:
 
 
 def rulers(weights: Floats, fraction_bits: int = 3) -> None:
-    """Draw a toy float's numbers and int8's levels beside the weights that they have to hold.
+    """Draw a toy float's numbers and int8's levels beside weights of any shape, with both SQNRs.
 
-    The weights are of any shape. The toy's numbers double their distance at each power of two.
+    The toy's numbers double their distance at each power of two.
     """
     reach = float(np.abs(weights).max())
-    start = np.floor(np.log2(reach))
-    steps = 1 + np.arange(2**fraction_bits) / 2**fraction_bits
-    toy = np.concatenate([2.0 ** (start - k) * steps for k in range(12)])
-    toy = toy[toy <= reach]
-    title = "Floats crowd around zero, where most weights are; integers are evenly spaced"
+    top, steps = 2.0 ** np.floor(np.log2(reach)), 2**fraction_bits
+    toy = np.array([top / 2**k * (1 + i / steps) for k in range(12) for i in range(steps)])
+    toy = np.sort(toy[toy <= reach])
+    title = "A float's gaps grow with the number; integers are evenly spaced"
     _, (above, axes) = style.new(2, 1, title, 3.4, sharex=True, height_ratios=(1.2, 1))
     above.hist(weights.ravel(), 150, color=style.COLORS["muted"])
     above.set(ylabel="how many weights")
-    rulers = {"int8": np.arange(-127, 128) * reach / 127, "float32": np.concatenate([-toy, toy])}
+    rulers = {"int8": np.arange(-127, 128) * reach / 127, "float32": np.r_[-toy[::-1], toy]}
+    names = ["int8 times a scale", f"float, {fraction_bits} fraction bits"]
     for y, (name, marks) in enumerate(rulers.items()):
         axes.vlines(marks, y - 0.35, y + 0.35, color=style.COLORS[name], linewidth=0.8)
-    names = ["int8 times\na scale", f"float,\n{fraction_bits} fraction bits"]
-    axes.set(ylim=(-0.6, 1.6), yticks=(0, 1), yticklabels=names)
-    axes.set(xlabel="value of a weight of the dense layer")
+        nearest = marks[np.searchsorted((marks[1:] + marks[:-1]) / 2, weights)]
+        names[y] += f"\n{metrics.sqnr_db(weights, nearest.astype(np.float32)):.1f} dB"
+    axes.set(ylim=(-0.6, 1.6), yticks=(0, 1), yticklabels=names, xlabel="a dense layer's weight")
     axes.grid(visible=False)
     style.finish()
 

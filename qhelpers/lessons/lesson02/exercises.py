@@ -47,13 +47,14 @@ def _wrong_scales(scales: Array, weights: Array) -> str:
         (weights.max(axis=1) / 127, "The largest weight may be a negative one: take magnitudes."),
         (np.ptp(weights, axis=1) / 255, "That spreads minimum to maximum: it is asymmetric."),
         (largest / 128, "The largest magnitude would become 128, which int8 does not have."),
+        (127 / largest, "Those are levels per unit. A scale is the distance between two levels."),
         (largest, "Those are the largest weights. Which integer does each of them become?"),
     ):
         if np.allclose(scales, wrong, rtol=1e-5, atol=0):
             return why
     if np.allclose(scales, largest / 127, rtol=1e-5, atol=0):
         return ""
-    return f"For an output whose largest magnitude is {largest[0]:.4g}, not {scales[0]:.4g}."
+    return f"If the largest magnitude is {largest[0]:.4g}, the scale is not {scales[0]:.4g}."
 
 
 def _wrong_values(values: Array, weights: Array) -> str:

@@ -71,7 +71,7 @@ def broken_file(answer: list[Any]) -> Verdict:
         return hint(f"Two texts, [tensor, cause]; got {answer!r}.")
     tensor, cause = (str(part).strip().lower() for part in answer)
     if tensor != "input":
-        return hint("Read the column of added noise from the top: where is it large first?")
+        return hint('Read the column "added" from the top: where is it large first?')
     if cause not in _CAUSES:
         return hint(f"The cause is one of {', '.join(map(repr, _CAUSES))}; got {answer[1]!r}.")
     if cause == "not divided":
@@ -85,7 +85,7 @@ choice(
     "03.3",
     ["MSE", "percentile", "min-max"],
     "The levels, the outliers, the range decide.",
-    {"": "1: what do rounding and clipping cost? And which of the three needs no trying out?"},
+    {"": "1: what do rounding and clipping cost? Which of the three weighs both?"},
     {"": "2: where does each of the three clip `hot`? What is left for pixels from 0 to 1?"},
     {"": "3: what could a shorter range leave out here, and what would it gain?"},
 )

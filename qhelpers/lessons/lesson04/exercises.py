@@ -41,7 +41,7 @@ def largest_factor(answer: float, weights: Any) -> Verdict:
     if np.isclose(answer, by_size.max(), rtol=0.01):
         return hint("The largest weight has to fit as well.")
     if answer > by_size.min():
-        return hint("At that factor the largest weight is beyond the end of float16: infinity?")
+        return hint("At that factor the largest weight is beyond float16's end, as in the file.")
     return hint("A larger factor would do. Where does float16 end, and how far beyond are they?")
 
 

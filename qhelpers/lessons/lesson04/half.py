@@ -21,17 +21,6 @@ def rounded(fraction: int) -> int:
     return kept + (dropped > 2**12 or (dropped == 2**12 and kept % 2 == 1))
 
 
-def show(numbers: Floats) -> None:
-    """Print numbers [n] as float32, float16 and bfloat16."""
-    import ml_dtypes
-
-    print(f"{'float32':>9} {'float16':>11} {'bfloat16':>11}")
-    with np.errstate(over="ignore"):
-        narrow = numbers.astype(np.float16), numbers.astype(ml_dtypes.bfloat16)
-    for row in zip(numbers, *narrow, strict=True):
-        print("{:9.5g} {:11.5g} {:11.5g}".format(*map(float, row)))
-
-
 def stored(lite: LiteModel, shape: tuple[int, ...]) -> Array:
     """Return the file's first constant of that shape."""
     return lite.value(next(info.index for info in lite.constants() if info.shape == shape))

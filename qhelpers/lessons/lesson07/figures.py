@@ -54,7 +54,7 @@ def staircase(x: Array, rounded: Array, true_slope: Array, passed: Array) -> Non
 
 def latent(real: Array, used: Array, jumps: Array) -> None:
     """Draw one latent weight and its rounded one, [steps, weights], and how many jump."""
-    title = "The float weight creeps, the rounded one jumps; late in training it settles"
+    title = "The float weight creeps, the rounded one jumps, less often as the rate falls"
     _, (one, all_of_them) = style.new(1, 2, title, height=3.1)
     column = int(jumps.sum(axis=0).argmax())
     one.plot(real[:, column], color=style.COLORS["float32"], lw=1.2, label="latent")

@@ -28,8 +28,9 @@ def unpack_nibbles(answer: Callable[[Bytes], Any]) -> Verdict:
     signless = np.where(np.arange(8) % 2, wanted, halves)
     for wrong, why in (
         (pairs[:, ::-1], "In each byte the two have changed places: the first is in the low half."),
-        (halves, "Nothing is negative: 15 stands for -1, 8 for -8. Subtract 16 from 8 up."),
-        (halves - 8, "Minus 8 is llama.cpp's offset. Two's complement: subtract 16 from 8 up."),
+        (halves, "Nothing is negative: 15 stands for -1, 8 for -8."),
+        (halves - 8, "Minus 8 is llama.cpp's offset. This is two's complement: 7 stays 7."),
+        (np.where(halves < 8, halves, 8 - halves), "The top bit is no sign: it counts -8."),
         (signless, "The second of each pair has its sign, the first has not: & 15 leaves none."),
         (pairs.T, "All low halves came first. Put each byte's two side by side."),
         (wanted % 256, "uint8 cannot hold negative numbers: 0 - 1 became 255. Make it int8 first."),
@@ -76,8 +77,6 @@ def bits_for_two_layers(answer: list[Any], measure: Callable[[int, int], Accurac
         return hint("There is room for more in the layer that has nearly all weights.")
     found = measure(first, second)
     if first < 4:
-        return hint(
-            f"{taken:,.0f} bytes fit, and it reads {found}. {_BUDGET - taken:,.0f} bytes are "
-            "left: which layer can use them?"
-        )
+        left = f"{_BUDGET - taken:,.0f} bytes are left: which layer can use them?"
+        return hint(f"{taken:,.0f} bytes fit, and it reads {found}. {left}")
     return right(f"{taken:,.0f} bytes, {found}.")

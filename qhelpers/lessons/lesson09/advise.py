@@ -22,13 +22,13 @@ def after_int8(sqnr_db: Mapping[str, float]) -> str:
     gain = round(int16x8 - int8, 1) + 0.0  # no "-0.0"
     if weights - int8 < HALF_DB:
         return (
-            "The weights: alone they make half of the noise or more. Better ranges and\n"
-            "corrected biases (lesson 08), then training (07)."
+            "The weights: alone they make half of the noise or more. A percentile or MSE\n"
+            "for the ranges, corrected biases (03, 08), then training (07)."
         )
     if gain >= HALF_DB:
         return (
-            f"The activations' steps, or one clipped end: 16x8 wins {gain:.1f} dB. Better\n"
-            "ranges (lesson 03), or 16x8 where the device has kernels for it (05)."
+            f"The activations' steps, or one clipped end: 16x8 wins {gain:.1f} dB. Check\n"
+            "the calibration's inputs (lesson 03), or 16x8 where it has kernels (05)."
         )
     return (
         f"The activations' ranges: finer steps bring {gain:+.1f} dB, so they clip.\n"

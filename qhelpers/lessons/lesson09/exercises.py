@@ -51,7 +51,7 @@ choice(
     ["calibration"],
     "At the input nothing but rounding should happen: its range is wrong.",
     {
-        "weights": "The column for the weights is as good as before.",
+        "weights": "The column for the weights is good in every line.",
         "activations": "Which line is the first that is bad? No layer has run there yet.",
         "output": "The last line has an error, and most of it was handed down.",
     },

@@ -67,8 +67,8 @@ SOURCES: dict[str, Source] = {
         "https://uxlfoundation.github.io/oneDNN/dev_guide_int8_computations.html",
     ),
     "gpu": Source(
-        "Google, LiteRT: GPU delegate for Android",
-        "https://developers.google.com/edge/litert/android/gpu",
+        "Google, TensorFlow Lite: GPU delegates, quantized models",
+        "https://github.com/tensorflow/tensorflow/blob/02145c25/tensorflow/lite/g3doc/performance/gpu.md",
     ),
     "nvidia": Source(
         "NVIDIA, Model Optimizer: Support Matrix",
@@ -121,10 +121,10 @@ SUPPORT: dict[str, dict[str, Support]] = {
     },
     "GPU": {
         "float16": Support("native", "storage and arithmetic", "litert"),
-        "dynamic_range": Support("runs", "LiteRT's delegate, by default", "gpu"),
+        "dynamic_range": Support("runs", "LiteRT's delegate, in floats", "gpu"),
         "int8": Support(
             "native",
-            "NVIDIA (Model Optimizer: from Ampere on); LiteRT's delegate, by default",
+            "NVIDIA (Model Optimizer: from Ampere on); LiteRT's delegate computes in floats",
             "nvidia gpu",
         ),
         "int16x8": Support("no", "NVIDIA: not among the formats", "nvidia"),
@@ -147,7 +147,7 @@ SUPPORT: dict[str, dict[str, Support]] = {
     "microcontroller": {
         "float16": Support(
             "no",
-            "LiteRT Micro refuses it; CMSIS-NN 8 has first kernels, for Helium (Cortex-M55, M85)",
+            "LiteRT Micro refuses it; CMSIS-NN 8 has experimental ones, for Helium (M55, M85)",
             "lessons floats",
         ),
         "dynamic_range": Support("no", "LiteRT Micro refuses it: no hybrid kernels", "lessons"),

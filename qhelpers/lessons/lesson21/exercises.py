@@ -48,6 +48,8 @@ def _add_up(answer: Callable[[Any, Any, Any], Any]) -> Verdict:
             return hint(f"{why}the + it stands on. Begin with it, then add product by product.")
         if not np.allclose(got, wanted, rtol=1e-4):
             return hint("That is another sum. Is every product in it once, and `start`, too?")
+        if np.array_equal(got, added_up(values, factors, start, fused=True)):
+            return hint("Each product should be rounded before it is added: this fuses.")
         return hint("Nearly: the order is another one. np.sum and @ choose their own.")
     return right("In order, one rounding after the other: the cells below use your function.")
 
@@ -69,7 +71,7 @@ choice(
     ["a bound"],
     "Wide enough for every order, narrow enough to catch a wrong program.",
     {
-        "every bit": "Does a processor of another maker add in the same order?",
+        "every bit": "Do the two engines add in the same order?",
         "accuracy only": "Which mistakes would never show in it?",
     },
 )

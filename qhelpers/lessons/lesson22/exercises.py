@@ -32,6 +32,9 @@ def third_order(answer: Step, layer: Layer, totals: Array) -> Verdict:
     if got.shape != totals.shape:
         return hint(f"One level for each sum is expected, {totals.shape}; got {got.shape}.")
     if np.array_equal(got, qnnpack(totals, zeroed)):
+        hard = np.random.default_rng(0).integers(-(2**24), 2**24, (8000, totals.shape[1]))
+        if not np.array_equal(answer(1.0 * hard, zeroed), qnnpack(1.0 * hard, zeroed)):
+            return hint("On other sums a last bit differs. Is all float32? Divide by no scale.")
         return right("The integer bias, one multiplication, one rounding: this is qnnpack.")
     slips: dict[str, dict[str, Any]] = {
         "The zero point is missing.": {"zero_point": 0},
