@@ -105,7 +105,11 @@ class LiteModel(TfliteFile):
             raise ValueError(f"images must be floats; got {images.dtype}. {advice}")
         if np.isnan(images).any():
             raise ValueError("images hold NaN, which no integer stands for. Take them out first.")
-        return self.outputs[0].to_real(self.run_raw(self.inputs[0].to_raw(images)))
+        # Quantizing takes some times the memory of the images: batch by batch, too.
+        count, enter, leave = max(len(images), 1), self.inputs[0].to_raw, self.outputs[0].to_real
+        size = count if self.keep_tensors else _BATCH
+        parts = (images[start : start + size] for start in range(0, count, size))
+        return np.concatenate([leave(self.run_raw(enter(part))) for part in parts])
 
     def run_raw(self, raw: Array) -> Array:
         """Run the model on inputs in its own dtype: [n, *input shape] -> [n, *output shape]."""
