@@ -75,3 +75,4 @@ assert any(
 assert (moved != 0).any(), "the report differs"
 assert moved.min() < -1 < 1 < moved.max(), "by many levels, either way"
 assert ((moved > 1).any(0) & (moved < -1).any(0)).any(), "a neuron goes up here and down there"
+assert np.array_equal(reported, finish(fbgemm(sums_in_pairs(x, layer), layer), layer)), "22.2"

@@ -59,7 +59,7 @@ def what_it_can_hold(answer: float, *, scale: float) -> Verdict:
     if np.isclose(answer, 32_767 * scale, rtol=0.02):
         return right("Whatever is louder is clipped: the clips that calibrated it were that quiet.")
     wrong = {
-        scale: "That is the scale: one step. How far do 32,767 steps reach?",
+        scale: "That is the scale: one step. How many steps reach the end?",
         127 * scale: "That is for 8 bits. The input's type here is int16.",
         255 * scale: "That is for 8 bits. The input's type here is int16.",
         65_535 * scale: "int16 has a sign: the largest positive one is half of that.",

@@ -61,7 +61,7 @@ def times(measured: Mapping[str, metrics.Latency], batch: int) -> None:
     bars = axes.barh(names, ratios, color=colors, height=0.6, xerr=ends)
     axes.bar_label(bars, fmt="%.2f", padding=8)
     axes.axvline(1, color=style.COLORS["muted"], lw=1)
-    axes.set_xlabel("time ratio (bar: fastest by fastest; line: rounds, quartiles; less is faster)")
+    axes.set_xlabel("time ratio (bar: fastest rounds; line: quartiles of all rounds)")
     axes.set_xlim(0, 1.15 * high.max())
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")

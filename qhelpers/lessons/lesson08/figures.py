@@ -43,7 +43,7 @@ def cliffs(panels: Mapping[str, Mapping[str, Curve]], baseline: Accuracy, title:
         ax.yaxis.set_minor_formatter(NullFormatter())
         ax.set_yticks([100 - tick for tick in _TICKS], [f"{tick}" for tick in _TICKS])
         ax.legend(loc="lower left")
-    all_axes[0, 0].set_ylabel("right answers [%] with 95 % interval\n(log scale of the wrong ones)")
+    all_axes[0, 0].set_ylabel("right answers [%], log scale")
     finish()
 
 
@@ -70,7 +70,7 @@ def clipping(panels: Mapping[str, tuple[Array, Array, Array]]) -> None:
         ax.plot(100 * place, 100 * total.min(), "o", color=COLORS["error"], label="smallest")
         ax.set(title=name, xlabel="range [% of largest]", xlim=(0, 103))
         ax.set_ylim(0, 100 * min(1.0, 3 * max(total[-1], total.min())))
-    both[0].set_ylabel("mean squared error\n[% of the weights' mean square]")
+    both[0].set_ylabel("error [% of the weights' power]")
     both[1].legend(loc="upper right")
     finish()
 

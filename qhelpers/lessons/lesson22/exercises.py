@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,13 +54,15 @@ def third_order(answer: Step, layer: Layer, totals: Array) -> Verdict:
         return hint("Nearly: multiply by one / scale; dividing by it can change the last bit.")
     if set(np.unique(behind)) <= {0, 1}:
         return hint("The levels were cut off, as floor() does: round them.")
-    share = np.mean(behind != 0)
-    return hint(f"{share:.2%} of the levels differ. Check what is multiplied by what, in float32.")
+    return hint(f"{np.mean(behind != 0):.2%} of the levels differ. Check each product, in float32.")
 
 
-def report(x: Array, layer: Layer, adding: Sequence[Step], rule: Step, finish: Step) -> Array:
-    """Return the bytes that 22.2 is about: the second way of `adding` is the mistake."""
-    return finish(rule(adding[1](x, layer), layer), layer).astype(np.int64)
+def report(x: Array, layer: Layer, rule: Step, finish: Step) -> Array:
+    """Return the bytes that 22.2 is about, from bytes [n, inputs]: made with its mistake."""
+    by_two = [np.reshape(a, (len(a), -1, 2)).astype(np.int32) for a in (x, layer.weight)]
+    total = np.einsum("nik,oik->nio", *by_two).clip(-32_768, 32_767).sum(axis=1)
+    total -= layer.input_zero_point * by_two[1].sum(axis=(1, 2))
+    return finish(rule(total.astype(np.float64), layer), layer).astype(np.int64)
 
 
 choice(
@@ -70,8 +72,7 @@ choice(
     {
         "bias": "Without its bias a neuron moves by the same amount in every image. Look at one "
         "column of moved.",
-        "zero point": "An ignored zero point adds the same to a neuron in every image. Look at one "
-        "column of moved.",
+        "zero point": "That adds the same to a neuron in every image. Look at a column of moved.",
         "rows": "Another row's scale makes all levels of a neuron larger, or all smaller. Look at "
         "the signs in one column of moved.",
         "truncated": "Truncation moves a byte by one level at most, and always down. What are the "
