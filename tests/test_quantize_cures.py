@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qhelpers.arithmetic import ranges
 from qhelpers.cli.main import main
 from qhelpers.evaluation import layer_errors
 from qhelpers.quantizer import cures, recipes, tasks, verdict
@@ -80,7 +81,8 @@ def compared(float32: bytes, other: bytes) -> list[layer_errors.TensorError]:
 
 def test_a_layer_in_float32_is_really_float(broken: bytes) -> None:
     few = {"picture": INPUTS[:40]}
-    worst = cures._worst_layers(broken, recipes.requantized(broken, "int8", few), few)[0]
+    errors = cures.compared(broken, recipes.requantized(broken, "int8", few), few)
+    worst = cures._worst_layers(errors)[0]
     assert worst.name.startswith("second")
     kept = litert.opened(recipes.requantized(broken, "int8", few, keep=(worst.tensor,)))
     kinds = [kept.tensors[o.inputs[1]].kind for o in kept.operations if o.name == "CONV_2D"]
@@ -106,12 +108,10 @@ def test_errors_of_a_layer_on_its_own() -> None:
     assert max(e.saturated for e in cut) > 0.01
 
 
-def test_ranges() -> None:
-    values = np.concatenate([np.random.default_rng(0).normal(0, 1, 200_000), [60.0]])
-    low, high = cures._least_error(values.astype(np.float32))
-    assert 30 < high < 58
-    assert low <= 0
-    assert cures._least_error(np.zeros(4, np.float32)) == (0.0, 0.0)
+def test_a_range_in_real_numbers() -> None:
+    low, high = cures._ends(ranges.by_minmax(np.array([-1.0, 3.0])))
+    assert (low, high) == pytest.approx((-1, 3), abs=4 / 255)
+    assert high - low == pytest.approx(4)
 
 
 def row(

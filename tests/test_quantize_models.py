@@ -116,7 +116,7 @@ def test_an_open_size_is_fixed_in_a_saved_model_and_in_a_tflite_file(tmp_path: P
             len({name for name, _ in recipes.activations(made.file.content, {port: pictures})}) > 3
         )
         int8 = recipes.make(made, ("int8",), {port: pictures})[0]
-        assert int8.content is not None
+        assert int8.file is not None
 
 
 def test_a_tflite_file_is_quantized_and_a_quantized_one_is_not(

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from qhelpers import paths
+from qhelpers.arithmetic import affine
+from qhelpers.arithmetic.ranges import by_mse, by_percentile
 from qhelpers.evaluation import layer_errors
 from qhelpers.evaluation.layer_errors import TensorError
 from qhelpers.progress import progress
@@ -17,10 +19,11 @@ from qhelpers.quantizer import recipes
 from qhelpers.quantizer.recipes import Made, Ranges
 from qhelpers.quantizer.samples import Data
 from qhelpers.quantizer.tasks import Score
+from qhelpers.tflite import litert
 from qhelpers.tflite.file import Array, written
 from qhelpers.tflite.litert import LiteModel
 
-_KEPT = 2000  # values of a tensor that are kept of one batch
+_KEPT = 1000  # values of a tensor that are kept of one batch
 _PROBES = 32
 _WEIGHTED = {"CONV_2D": (0, 3), "DEPTHWISE_CONV_2D": (3, 3), "FULLY_CONNECTED": (0, 1)}
 # Axes of the output and of the input channels in an operation's weights.
@@ -32,7 +35,7 @@ class _Trial:
 
     name: str
     score: Score
-    content: bytes
+    file: LiteModel
     float32: bytes
     ranges: Ranges
 
@@ -40,7 +43,7 @@ class _Trial:
 def cure(
     float32: bytes,
     calibration: Data,
-    judge: Callable[[bytes], Score],
+    judge: Callable[[LiteModel], Score],
     start: Score | None,
     tolerance: float,
     io: str,
@@ -73,7 +76,8 @@ def cure(
         try:
             source, ranges = plan()
             content = recipes.requantized(source, "int8", calibration, io, keep, ranges)
-            trials.append(_Trial(name, judge(content), content, source, ranges))
+            file = litert.opened(content)
+            trials.append(_Trial(name, judge(file), file, source, ranges))
         except Exception as error:  # a cure that cannot be had is one line, not the end
             lines.append(f"{name}: could not be had: {recipes.reason(error)}")
             return
@@ -92,16 +96,17 @@ def cure(
         if not trials:
             return [], lines
         base = best()
+        errors = compared(base.float32, base.file.content, calibration)
         attempt(
             f"biases corrected ({base.name})",
-            lambda: (_unbiased(base.float32, base.content, calibration), base.ranges),
+            lambda: (_unbiased(base.float32, errors), base.ranges),
         )
         cured, made = best(), []
         if start is None or cured.score.rank < start.rank:
-            made.append(Made("int8_cured", cured.content, f"Cure: {cured.name}."))
+            made.append(Made("int8_cured", cured.file, f"Cure: {cured.name}."))
         if min(cured.score.loss, start.loss if start else np.inf) <= tolerance:
             return made, lines
-        worst = _worst_layers(float32, base.content, calibration)
+        worst = _worst_layers(errors)
         kept, names, name = 1, [error.name for error in worst], ""
         while worst:
             name = f"{min(kept, len(worst))} of {len(worst)} weighted layers in float32"
@@ -114,16 +119,16 @@ def cure(
             kept *= 2
         if trials[-1].name == name and trials[-1].score.rank < cured.score.rank:
             listed = ", ".join(names[:kept][:12]) + ", ..." * (kept > 12)
-            cost = len(trials[-1].content) - len(cured.content)
+            cost = trials[-1].file.size - cured.file.size
             lines.append(f"In float32: {listed}; {cost:+,} bytes.")
-            made.append(Made("int8_mixed", trials[-1].content, lines[-1]))
+            made.append(Made("int8_mixed", trials[-1].file, lines[-1]))
     return made, lines
 
 
-def _worst_layers(float32: bytes, other: bytes, calibration: Data) -> list[TensorError]:
+def _worst_layers(errors: Sequence[TensorError]) -> list[TensorError]:
     """Return the layers with weights, those with most noise of their own first."""
-    errors = [e for e in compared(float32, other, calibration) if e.weights_db is not None]
-    return sorted(errors, key=lambda e: e.alone.get("own", np.inf))
+    weighted = (error for error in errors if error.weights_db is not None)
+    return sorted(weighted, key=lambda error: error.alone.get("own", np.inf))
 
 
 def compared(float32: bytes, other: bytes, samples: Data) -> list[TensorError]:
@@ -144,27 +149,19 @@ def _choices(float32: bytes, calibration: Data) -> dict[str, Ranges]:
 
     whole = recipes.extremes(passing())
     seen = {name: np.concatenate(some) for name, some in parts.items()}
-    most = {n: tuple(np.percentile(v, (0.01, 99.99))) for n, v in seen.items()}
     return {
         "smallest to largest": whole,
-        "99.98 % of the values": most,
-        "least squared error": {name: _least_error(values) for name, values in seen.items()},
+        "99.98 % of the values": {
+            name: _ends(by_percentile(v, percent=99.98)) for name, v in seen.items()
+        },
+        "least squared error": {name: _ends(by_mse(v)) for name, v in seen.items()},
     }
 
 
-def _least_error(values: Array) -> tuple[float, float]:
-    """Return the range whose 256 steps have the least squared error, of 40 shares of the whole."""
-    low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
-    if low == high:
-        return low, high
-
-    def error(share: float) -> float:
-        scale = share * (high - low) / 255
-        steps = np.clip(np.rint(values / scale), share * low / scale, share * high / scale)
-        return float(np.square(steps * scale - values).mean())
-
-    share = min(np.linspace(1, 0.2, 40), key=error)
-    return float(share * low), float(share * high)
+def _ends(params: affine.QuantParams) -> tuple[float, float]:
+    """Return the real numbers that the smallest and the largest integer stand for."""
+    low, high = affine.dequantize(np.array([params.qmin, params.qmax]), params)
+    return float(low), float(high)
 
 
 class _Edited:
@@ -210,10 +207,10 @@ class _Edited:
         return written(schema)
 
 
-def _unbiased(float32: bytes, quantized: bytes, calibration: Data) -> bytes:
+def _unbiased(float32: bytes, errors: Sequence[TensorError]) -> bytes:
     """Return the float32 file with each bias less the offset that the quantized layer adds."""
     edited = _Edited(float32)
-    shifts = {e.tensor: e.shift for e in compared(float32, quantized, calibration)}
+    shifts = {error.tensor: error.shift for error in errors}
     for at, step in enumerate(edited.file.operations):
         shift = shifts.get(edited.file.tensors[step.outputs[0]].name)
         bias = edited.get(at, 2) if step.name in _WEIGHTED else None

@@ -62,16 +62,11 @@ def microcontrollers(content: bytes) -> Support:
     return Support(True, f"{size}, and {len(content):,} bytes of flash for the file", arena)
 
 
-def xnnpack(content: bytes) -> str:
+def xnnpack(file: LiteModel) -> str:
     """Ask XNNPACK, LiteRT's engine on CPUs, which operations it takes over."""
-    module = paths.require("ai_edge_litert.interpreter", extra="litert")
-    try:
-        with silence.quiet():
-            opened = module.Interpreter(model_content=content)
-            opened.allocate_tensors()
-            steps = opened._get_ops_details()
-    except (ValueError, RuntimeError) as error:
-        return f"refused: {str(error).splitlines()[0]}"
+    if file.engine != "xnnpack":
+        return "refuses the file; LiteRT's own kernels run it"
+    steps = file.interpreter._get_ops_details()
     own = [step for step in steps if step["op_name"] != "DELEGATE"]
     makers = {int(i): at for at, step in enumerate(own) for i in step["outputs"]}
     taken: set[int] = set()
@@ -88,13 +83,15 @@ def xnnpack(content: bytes) -> str:
     return f"takes {len(taken)} of {len(own)} operations{rest}"
 
 
-def gpu(content: bytes) -> str:
+def gpu(file: TfliteFile) -> str:
     """Ask TensorFlow's analyzer whether LiteRT's GPU delegate takes the operations."""
     printed = io.StringIO()
     try:
         tf = paths.require("tensorflow", extra="tensorflow")
         with silence.quiet(), contextlib.redirect_stdout(printed):
-            tf.lite.experimental.Analyzer.analyze(model_content=content, gpu_compatibility=True)
+            tf.lite.experimental.Analyzer.analyze(
+                model_content=file.content, gpu_compatibility=True
+            )
     except Exception as error:
         return f"could not be asked: {str(error).splitlines()[0]}"
     if "looks compatible with GPU" in printed.getvalue():
@@ -178,9 +175,8 @@ def peak_memory(file: TfliteFile) -> int:
     return peak
 
 
-def facts(content: bytes) -> dict[str, str]:
-    """Return what there is to know about a .tflite file, in words, by what it is about."""
-    file = TfliteFile(content)
+def facts(file: TfliteFile) -> dict[str, str]:
+    """Return what there is to know about a file, in words; more of one that can be run."""
     kinds, stored = Counter(step.name for step in file.operations), file.stored_bytes()
     scaled = [t for t in file.constants() if t.scales.size]
     found = {
@@ -194,11 +190,9 @@ def facts(content: bytes) -> dict[str, str]:
         "Work": f"{multiply_adds(file):,} multiply-adds; activations of {peak_memory(file):,} "
         "bytes at the worst step",
     }
-    try:
-        opened = litert.opened(content)
-    except ValueError as error:
-        return found | {"Opens": f"no: {error}"}
-    for label, ports in (("Input", opened.ins), ("Output", opened.outs)):
+    if not isinstance(file, LiteModel):
+        return found
+    for label, ports in (("Input", file.ins), ("Output", file.outs)):
         said = []
         for name, info in ports.items():
             scales = zip(info.scales[:1], info.zero_points[:1], strict=True)
@@ -206,10 +200,10 @@ def facts(content: bytes) -> dict[str, str]:
             said.append(described(name, info) + known)
         found[label] = "; ".join(said)
     return found | {
-        "In code": "\n".join(lines_of_code(opened)),
-        "XNNPACK": xnnpack(content),
-        "GPU delegate": gpu(content),
-        "Microcontroller": microcontrollers(content).said,
+        "In code": "\n".join(lines_of_code(file)),
+        "XNNPACK": xnnpack(file),
+        "GPU delegate": gpu(file),
+        "Microcontroller": microcontrollers(file.content).said,
     }
 
 
@@ -217,8 +211,12 @@ def describe(path: Path) -> str:
     """Return what is in a .tflite file, as text; an error says that it is none."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}.")
-    with about(path):
-        found = facts(path.read_bytes())
+    content = path.read_bytes()
+    try:
+        found = facts(litert.opened(content))
+    except ValueError as error:  # it cannot be run, and can perhaps be read
+        with about(path):
+            found = facts(TfliteFile(content)) | {"Opens": f"no: {error}"}
     lines = [f"{path.name}: {path.stat().st_size:,} bytes"]
     for label, said in found.items():
         lines += [f"{label:17}{line}" for line in said.splitlines()]

@@ -47,7 +47,7 @@ class Made:
     """What a recipe gave."""
 
     recipe: str
-    content: bytes | None  # None where it failed
+    file: LiteModel | None  # None where it failed
     why: str = ""  # it failed, or how it was made where that was not as usual
     advice: str = ""  # what to try instead
 
@@ -79,7 +79,7 @@ def make(model: Model, names: Sequence[str], calibration: Data, io: str = "uint8
 def _made(model: Model, name: str, calibration: Data, io: str) -> Made:
     """Quantize by one recipe: by the converter, else by LiteRT Quantizer."""
     if name == "float32":
-        return Made(name, model.file.content)
+        return Made(name, model.file)
     why = ""
     for tool in ("converter", "quantizer"):
         try:
@@ -87,11 +87,12 @@ def _made(model: Model, name: str, calibration: Data, io: str) -> Made:
                 content = _converted(model, name, calibration, io)
             else:
                 content = requantized(model.file.content, name, calibration, io)
-            litert.opened(content).run({n: v[:1] for n, v in calibration.items()})
+            file = litert.opened(content)
+            file.run({n: v[:1] for n, v in calibration.items()})
         except Exception as error:  # whatever the tools meet
             why = why or reason(error)
             continue
-        return Made(name, content, why and f"Made by LiteRT Quantizer. The converter: {why}")
+        return Made(name, file, why and f"Made by LiteRT Quantizer. The converter: {why}")
     return Made(name, None, why, _INSTEAD.get(name, "another recipe"))
 
 

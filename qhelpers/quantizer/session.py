@@ -17,7 +17,7 @@ from qhelpers.quantizer.recipes import Made
 from qhelpers.quantizer.report import Findings
 from qhelpers.quantizer.samples import Data
 from qhelpers.quantizer.tasks import Score
-from qhelpers.tflite import litert
+from qhelpers.tflite.litert import LiteModel
 
 
 def quantize(options: argparse.Namespace) -> Findings:
@@ -53,14 +53,14 @@ def quantize(options: argparse.Namespace) -> Findings:
             judged = tasks.build(model, data, reference)
 
         @functools.cache
-        def judge(content: bytes) -> Score:
-            return tasks.score(judged, reference, litert.opened(content).run(data.evaluation))
+        def judge(file: LiteModel) -> Score:
+            return tasks.score(judged, reference, file.run(data.evaluation))
 
         made = recipes.make(model, names, data.calibration, options.io)
         doubts = tasks.doubts(judged, reference)
         cured, lines = _cured(options, data.calibration, judge, made, bool(doubts))
         rows, failed = verdict.measure([*made, *cured], judge, data.evaluation)
-        files = {one.recipe: one.content for one in (*made, *cured) if one.content is not None}
+        files = {one.recipe: one.file.content for one in (*made, *cured) if one.file}
         errors, compared, notes = _layers(files, data.evaluation)
     metric, n = ", ".join(dict.fromkeys(t.name for t in judged)), samples.count(data.evaluation)
     found = Findings(
@@ -89,22 +89,22 @@ def quantize(options: argparse.Namespace) -> Findings:
 def _cured(
     options: argparse.Namespace,
     calibration: Data,
-    judge: Callable[[bytes], Score],
+    judge: Callable[[LiteModel], Score],
     made: Sequence[Made],
     doubtful: bool,
 ) -> tuple[list[Made], list[str]]:
     """Return the cures' files, where int8 needs them, and what was tried."""
-    contents = {one.recipe: one.content for one in made}
-    if options.cure == "never" or "int8" not in contents:
+    files = {one.recipe: one.file for one in made}
+    if options.cure == "never" or "int8" not in files:
         return [], []
     if options.cure == "auto" and doubtful:
         return [], ["Cures were not tried: float32 itself is in doubt, see the warnings."]
-    int8 = contents["int8"]
+    int8, float32 = files["int8"], files["float32"]
     start = None if int8 is None else judge(int8)
     if options.cure == "auto" and start and start.loss <= options.tolerance:
         return [], []
-    float32 = contents["float32"] or b""
-    return cures.cure(float32, calibration, judge, start, options.tolerance, options.io)
+    assert float32 is not None
+    return cures.cure(float32.content, calibration, judge, start, options.tolerance, options.io)
 
 
 def _layers(

@@ -13,7 +13,7 @@ from qhelpers.quantizer.inspection import Support
 from qhelpers.quantizer.recipes import RECIPES, Made
 from qhelpers.quantizer.samples import Data
 from qhelpers.quantizer.tasks import Score
-from qhelpers.tflite import litert
+from qhelpers.tflite.litert import LiteModel
 
 TARGETS = {
     "desktop": "a desktop's or a server's CPU",
@@ -45,7 +45,7 @@ class Row:
 
 
 def measure(
-    made: Sequence[Made], judge: Callable[[bytes], Score], samples: Data
+    made: Sequence[Made], judge: Callable[[LiteModel], Score], samples: Data
 ) -> tuple[list[Row], list[Made]]:
     """Measure every file, "float32" first; return the rows, and what failed here or before.
 
@@ -55,12 +55,12 @@ def measure(
     with progress(2 * len(made), "Measuring") as advance:
         for one in made:
             advance(1, one.recipe)
-            if one.content is None:
+            if one.file is None:
                 failed.append(one)
                 continue
             try:
-                scores[one.recipe] = judge(one.content)
-                opened[one.recipe] = litert.opened(one.content)
+                scores[one.recipe] = judge(one.file)
+                opened[one.recipe] = one.file
             except ValueError as error:
                 failed.append(Made(one.recipe, None, str(error), "another recipe"))
         first = {name: values[0] for name, values in samples.items()}
@@ -83,7 +83,7 @@ def measure(
                 multiply_adds=inspection.multiply_adds(file),
                 activation_bytes=inspection.peak_memory(file),
                 microcontroller=inspection.microcontrollers(file.content),
-                facts=inspection.facts(file.content),
+                facts=inspection.facts(file),
             )
             rows.append(row)
     return rows, failed
