@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import io
+import json
 import re
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import numpy as np
 
 from qhelpers import paths
 from qhelpers.quantizer.models import about, described
-from qhelpers.tflite import litert, microcontroller, silence
+from qhelpers.tflite import litert, microcontroller
 from qhelpers.tflite.file import MOVES, TfliteFile
 from qhelpers.tflite.litert import LiteModel
 
@@ -84,20 +83,20 @@ def xnnpack(file: LiteModel) -> str:
 
 
 def gpu(file: TfliteFile) -> str:
-    """Ask TensorFlow's analyzer whether LiteRT's GPU delegate takes the operations."""
-    printed = io.StringIO()
-    try:
-        tf = paths.require("tensorflow", extra="tensorflow")
-        with silence.quiet(), contextlib.redirect_stdout(printed):
-            tf.lite.experimental.Analyzer.analyze(
-                model_content=file.content, gpu_compatibility=True
-            )
-    except Exception as error:
-        return f"could not be asked: {str(error).splitlines()[0]}"
-    if "looks compatible with GPU" in printed.getvalue():
-        return "takes all operations, says TensorFlow's analyzer"
-    why = re.search(r"GPU COMPATIBILITY WARNING:(.*)", printed.getvalue())
-    return f"does not take {why[1].strip() if why else 'some operations'}"
+    """Say which operations LiteRT's GPU delegate takes, by a dated table, `gpu.json`.
+
+    TensorFlow's analyzer is not asked: 2.21 calls files compatible whatever they hold.
+    """
+    if any(tensor.kind == "int16" for tensor in file.tensors):
+        return "does not take 16-bit activations"
+    table = json.loads(Path(__file__).with_name("gpu.json").read_text(encoding="utf-8"))
+    told, known = ({*table[by]["operations"]} for by in ("delegate", "documentation"))
+    names = dict.fromkeys(step.name for step in file.operations)
+    left, some = [n for n in names if n not in told | known], [n for n in names if n in told]
+    rest = f"; not {', '.join(left)}" if left else ""
+    rest += f"; {', '.join(some)} by its source, not by its documentation" if some else ""
+    count = sum(step.name not in left for step in file.operations)
+    return f"takes {count} of {len(file.operations)} operations{rest} ({table['date']})"
 
 
 def quantized(file: TfliteFile) -> bool:
