@@ -14,6 +14,7 @@ import zoo
 from qhelpers.cli.main import main
 from qhelpers.quantizer import models, recipes, samples
 from qhelpers.tflite import conversion
+from qhelpers.tflite.file import TfliteFile, written
 
 OPTIONS = {
     "dynamic_size": ["--shape", "12,12,1"],
@@ -95,6 +96,99 @@ def test_the_keras_formats_and_a_saved_model_give_the_same(tmp_path: Path) -> No
         np.testing.assert_allclose(outputs["output_0"], expected, atol=1e-5)
 
 
+def written_by_keras_2(path: Path, *more: dict[str, Any]) -> None:
+    """Change an .h5 file of Keras 3 into what tf.keras 2.4 to 2.15 wrote."""
+    import h5py
+
+    def older(part: dict[str, Any]) -> dict[str, Any]:
+        if "batch_shape" in part:
+            part["batch_input_shape"] = part.pop("batch_shape")
+        if isinstance(part.get("dtype"), dict):
+            part["dtype"] = part["dtype"]["config"]["name"]
+        kind, config = part.get("class_name", ""), part.get("config", {})
+        if "Conv2D" in kind:
+            config["groups"] = 1
+        if kind == "SeparableConv2D":
+            config |= {f"kernel_{n}": None for n in ("initializer", "regularizer", "constraint")}
+        if kind == "LSTM":
+            config["time_major"] = False
+        return part
+
+    with h5py.File(path, "r+") as stored:
+        config = json.loads(stored.attrs["model_config"], object_hook=older)
+        config["config"]["layers"] += more
+        stored.attrs["model_config"] = json.dumps(config)
+        stored.attrs["keras_version"] = "2.15.0"
+
+
+def test_a_file_of_keras_2(tmp_path: Path) -> None:
+    import keras
+    from keras import layers
+
+    start = keras.Input((8, 8, 3), name="picture")
+    x = layers.DepthwiseConv2D(3, name="depthwise")(start)
+    x = layers.Conv2DTranspose(4, 2, strides=2)(layers.SeparableConv2D(4, 3)(x))
+    x = layers.Dense(3)(layers.LSTM(5)(layers.Reshape((8, 32))(x)))
+    model = keras.Model(start, x)
+    model.save(tmp_path / "model.h5")
+    written_by_keras_2(tmp_path / "model.h5")
+    with pytest.raises(TypeError, match="groups"):
+        keras.models.load_model(tmp_path / "model.h5")
+    (tmp_path / "work").mkdir()
+    made = models.load(tmp_path / "model.h5", tmp_path / "work", {})
+    pictures = zoo.data(model)
+    expected = np.asarray(model(pictures["picture"]))
+    np.testing.assert_allclose(made.file.run(pictures)["output_0"], expected, atol=1e-5)
+
+
+def test_a_saved_model_with_the_state_of_an_old_optimizer(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    class Trained(tf.Module):
+        """What Keras 2 saved: variables, and slots of an optimizer for them."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.kernel, self.slot = tf.Variable(np.eye(2, dtype="f")), tf.Variable(np.eye(2))
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+        def __call__(self, x: Any) -> Any:
+            return x @ self.kernel
+
+    module = Trained()
+    tf.saved_model.save(module, str(tmp_path / "saved"), signatures=module.__call__)
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    graph = tmp_path / "saved" / "saved_model.pb"
+    stored = SavedModel.FromString(graph.read_bytes())
+    nodes = stored.meta_graphs[0].object_graph_def.nodes
+    ends = {child.local_name: child.node_id for child in nodes[0].children}
+    nodes[0].slot_variables.add(
+        original_variable_node_id=ends["kernel"], slot_name="m", slot_variable_node_id=ends["slot"]
+    )
+    graph.write_bytes(stored.SerializeToString())
+    with pytest.raises(AttributeError, match="add_slot"):
+        tf.saved_model.load(str(tmp_path / "saved"))
+    (tmp_path / "work").mkdir()
+    made = models.load(tmp_path / "saved", tmp_path / "work", {})
+    x = np.ones((3, 2), np.float32)
+    np.testing.assert_array_equal(next(iter(made.file.run({"x": x}).values())), x)
+
+
+def test_an_old_tflite_file(tmp_path: Path) -> None:
+    pytest.importorskip("litert_quantizer")
+    model = zoo.resnet()
+    old = TfliteFile(conversion.convert(model, "float32"))
+    for code in old.schema.operatorCodes:
+        code.deprecatedBuiltinCode, code.builtinCode = code.builtinCode, 0
+    old.schema.signatureDefs = None
+    (tmp_path / "model.tflite").write_bytes(written(old.schema))
+    made = models.load(tmp_path / "model.tflite", tmp_path, {})
+    for one in recipes.make(made, ("dynamic_range", "int8", "float16"), zoo.data(model)):
+        assert one.file is not None
+        assert models.quantized(one.file)
+
+
 def test_an_open_size_is_fixed_in_a_saved_model_and_in_a_tflite_file(tmp_path: Path) -> None:
     import tensorflow as tf
 
@@ -131,9 +225,9 @@ def test_a_tflite_file_is_quantized_and_a_quantized_one_is_not(
     assert main(["quantize", str(float32), *words, "--out", str(out)]) == 0
     made = {path.stem for path in out.glob("*.tflite")}
     assert {"dynamic_range", "float16", "int8", "int16x8", "dynamic_int8", "int4"} <= made
-    assert "int16x8_bias32: failed. The converter reads no .tflite file" in capsys.readouterr().out
+    assert "int16x8_bias32: failed. LiteRT Quantizer has no recipe" in capsys.readouterr().out
     assert main(["quantize", str(half), *words, "--out", str(tmp_path / "no")]) == 1
-    assert "is quantized already. See what is in it: " in capsys.readouterr().err
+    assert "it is quantized already (float16 weights" in capsys.readouterr().err
 
 
 def strings(path: Path) -> None:
@@ -171,6 +265,15 @@ def weights_h5(path: Path) -> None:
     zoo.tiny().save_weights(path / "model.weights.h5")
 
 
+def functions_h5(path: Path) -> None:
+    zoo.tiny().save(path / "model.h5")
+    call = {"name": "tf.nn.relu", "trainable": True, "dtype": "float32", "function": "nn.relu"}
+    written_by_keras_2(
+        path / "model.h5",
+        {"class_name": "TFOpLambda", "config": call, "name": "tf.nn.relu", "inbound_nodes": []},
+    )
+
+
 def not_h5(path: Path) -> None:
     (path / "model.h5").write_bytes(b"hello")
 
@@ -206,6 +309,7 @@ def not_tflite(path: Path) -> None:
         (not_h5, "is damaged or not an .h5 file"),
         (reading_files, "run code or touch files, and is not loaded: ReadFile"),
         (no_saved_model, "a folder without saved_model.pb"),
+        (functions_h5, "calls TensorFlow's functions as Keras 2 alone can. Export it with"),
         (not_tflite, "not a .tflite file"),
     ],
 )

@@ -97,10 +97,8 @@ def cure(
             return [], lines
         base = best()
         errors = compared(base.float32, base.file.content, calibration)
-        attempt(
-            f"biases corrected ({base.name})",
-            lambda: (_unbiased(base.float32, errors), base.ranges),
-        )
+        name = f"biases corrected ({base.name})"
+        attempt(name, lambda: (_unbiased(base.float32, errors), base.ranges))
         cured, made = best(), []
         if start is None or cured.score.rank < start.rank:
             made.append(Made("int8_cured", cured.file, f"Cure: {cured.name}."))
@@ -174,11 +172,7 @@ class _Edited:
     def get(self, at: int, slot: int) -> Array | None:
         """Return the float32 constant that operation `at` reads as input `slot`; None for none."""
         place = (*self.file.operations[at].inputs, -1, -1)[slot]
-        if (
-            place < 0
-            or not self.file.is_stored(place)
-            or self.file.tensors[place].kind != "float32"
-        ):
+        if place < 0 or not self.file.is_stored(place):
             return None
         return self.values.get((at, slot), self.file.value(place))
 

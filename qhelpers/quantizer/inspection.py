@@ -99,11 +99,6 @@ def gpu(file: TfliteFile) -> str:
     return f"takes {count} of {len(file.operations)} operations{rest} ({table['date']})"
 
 
-def quantized(file: TfliteFile) -> bool:
-    """Say whether a file is quantized: it holds weights with scales, or half floats."""
-    return any(t.scales.size or t.kind == "float16" for t in file.constants())
-
-
 def integer_only(file: TfliteFile) -> str:
     """Say whether a file computes in integers throughout, and if not, what keeps floats and why."""
     floats = file.float_operations()

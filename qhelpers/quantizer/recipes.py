@@ -12,7 +12,7 @@ import numpy as np
 
 from qhelpers import paths
 from qhelpers.progress import progress
-from qhelpers.quantizer.models import Model, first_line
+from qhelpers.quantizer.models import Model, first_line, quantized
 from qhelpers.quantizer.samples import Data, count
 from qhelpers.tflite import conversion, litert, silence
 from qhelpers.tflite.conversion import ConversionError
@@ -81,7 +81,7 @@ def _made(model: Model, name: str, calibration: Data, io: str) -> Made:
     if name == "float32":
         return Made(name, model.file)
     why = ""
-    for tool in ("converter", "quantizer"):
+    for tool in ("converter", "quantizer") if model.saved else ("quantizer",):
         try:
             if tool == "converter":
                 content = _converted(model, name, calibration, io)
@@ -92,14 +92,13 @@ def _made(model: Model, name: str, calibration: Data, io: str) -> Made:
         except Exception as error:  # whatever the tools meet
             why = why or reason(error)
             continue
-        return Made(name, file, why and f"Made by LiteRT Quantizer. The converter: {why}")
+        why = f"The converter: {why}" if why else "It reads .tflite files."
+        return Made(name, file, "" if tool == "converter" else f"Made by LiteRT Quantizer. {why}")
     return Made(name, None, why, _INSTEAD.get(name, "another recipe"))
 
 
 def _converted(model: Model, name: str, calibration: Data, io: str) -> bytes:
     """Quantize by TensorFlow's converter."""
-    if model.saved is None:
-        raise ValueError("the converter reads no .tflite file")
     if name in ("dynamic_int8", "int4"):
         raise ValueError("it has no such recipe")
     if "int" in name and any(step.name == "WHILE" for step in model.file.operations):
@@ -147,17 +146,14 @@ def requantized(
         floats = [(".*", "INPUT"), (".*", "OUTPUT")] if io == "float32" else []
         for regex, operation in [*floats, *((f"^{re.escape(tensor)}", "*") for tensor in keep)]:
             tool.update_quantization_recipe(regex, operation, algorithm_key="no_quantize")
-        found = None
-        if tool.need_calibration:
-            signatures = file.schema.signatureDefs or []
-            key = next((s.signatureKey.decode() for s in signatures), None)
-            found = tool.calibrate({key: [next(one_by_one(calibration))]}, num_threads=1)
-            for tensor, limits in (ranges or extremes(activations(float32, calibration))).items():
-                for end, value in zip(("min", "max"), limits, strict=True):
-                    if tensor in found:
-                        found[tensor][end] = np.full_like(found[tensor][end], value)
-        content = tool.quantize(found, enable_progress_report=False).quantized_model
-    if content is None or bytes(content) == float32:
+        if tool.need_calibration and ranges is None:
+            ranges = extremes(activations(float32, calibration))
+        limits = {
+            tensor: {"min": np.array([[low]], "f"), "max": np.array([[high]], "f")}
+            for tensor, (low, high) in (ranges or {}).items()
+        }
+        content = tool.quantize(limits or None, enable_progress_report=False).quantized_model
+    if content is None or not quantized(TfliteFile(bytes(content))):
         raise ValueError("LiteRT Quantizer found nothing to quantize")
     return bytes(content)
 

@@ -137,8 +137,7 @@ def _drawing(errors: Sequence[TensorError]) -> dict[str, Any]:
         "ticks": [(tick, place(0, tick)[1]) for tick in ticks],
         "lines": {
             name: [
-                (*place(i, v), f"{i + 1}. {errors[i].name}: {decibels(v)} dB, {name}")
-                for i, v in points
+                (*place(i, v), f"{i + 1}. {errors[i].name}: {decibels(v)} dB") for i, v in points
             ]
             for name, points in lines.items()
         },

@@ -12,11 +12,12 @@ from pathlib import Path
 from qhelpers import paths
 from qhelpers.evaluation.layer_errors import TensorError
 from qhelpers.progress import progress
-from qhelpers.quantizer import cures, inspection, models, recipes, report, samples, tasks, verdict
+from qhelpers.quantizer import cures, models, recipes, report, samples, tasks, verdict
 from qhelpers.quantizer.recipes import Made
 from qhelpers.quantizer.report import Findings
 from qhelpers.quantizer.samples import Data
 from qhelpers.quantizer.tasks import Score
+from qhelpers.quantizer.verdict import Row
 from qhelpers.tflite.litert import LiteModel
 
 
@@ -34,11 +35,6 @@ def quantize(options: argparse.Namespace) -> Findings:
         with progress(1, "Loading") as advance:
             model = models.load(options.model, Path(work), options.shape, options.custom_objects)
             advance(1)
-        if inspection.quantized(model.file):
-            raise ValueError(
-                f"{options.model} is quantized already. See what is in it: python -m qhelpers "
-                f"inspect {options.model}"
-            )
         data = samples.read(
             model,
             options.calibration,
@@ -107,22 +103,18 @@ def _cured(
     return cures.cure(float32.content, calibration, judge, start, options.tolerance, options.io)
 
 
-def _layers(
-    files: Mapping[str, bytes], evaluation: Data
-) -> tuple[list[TensorError], str, list[str]]:
+def _layers(files: Mapping[str, bytes], unseen: Data) -> tuple[list[TensorError], str, list[str]]:
     """Compare one file layer by layer: the int8 file, else the first that there is."""
     name = next((n for n in ("int8", "int8_cured", *files) if n in files and n != "float32"), "")
     if not name:
         return [], "", []
     try:
-        return cures.compared(files["float32"], files[name], evaluation), name, []
+        return cures.compared(files["float32"], files[name], unseen), name, []
     except ValueError as error:
         return [], "", [f"Not compared layer by layer: {error}"]
 
 
-def _warnings(
-    rows: Sequence[verdict.Row], errors: Sequence[TensorError], compared: str
-) -> list[str]:
+def _warnings(rows: Sequence[Row], errors: Sequence[TensorError], compared: str) -> list[str]:
     """Return warnings about files that keep floats, and ranges that cut unseen values off."""
     said = [
         f"{row.model} is not integer only: {', '.join(row.floats)} stay in floating point."

@@ -31,14 +31,12 @@ class Row:
     what: str  # that in words
     note: str  # how it was made, if not as usual
     bytes: int
-    sha: str
     smaller: float  # how many times smaller than float32
     score: Score  # on unseen samples
     latency_ms: float  # of one sample
     latency_ratio: float  # over float32's
     engine: str
     floats: list[str]  # operations that compute in floating point
-    multiply_adds: int  # for one sample
     activation_bytes: int  # that must be kept at once
     microcontroller: Support
     facts: dict[str, str]  # what else there is to know, in words
@@ -73,14 +71,12 @@ def measure(
                 what=RECIPES.get(name, "int8 with cures"),
                 note=notes[name],
                 bytes=file.size,
-                sha=file.sha,
                 smaller=opened["float32"].size / file.size,
                 score=scores[name],
                 latency_ms=1000 * times[name].median_s,
                 latency_ratio=times[name].ratio,
                 engine=file.engine,
                 floats=file.float_operations(),
-                multiply_adds=inspection.multiply_adds(file),
                 activation_bytes=inspection.peak_memory(file),
                 microcontroller=inspection.microcontrollers(file.content),
                 facts=inspection.facts(file),
