@@ -14,7 +14,7 @@ import pytest
 
 from qhelpers.arithmetic import ranges
 from qhelpers.cli.main import main
-from qhelpers.evaluation import layer_errors
+from qhelpers.evaluation import layer_errors, metrics
 from qhelpers.quantizer import cures, recipes, tasks, verdict
 from qhelpers.quantizer.inspection import Support
 from qhelpers.tflite import conversion, litert
@@ -72,6 +72,67 @@ def test_equalizing_changes_no_answer(broken: bytes) -> None:
     for name, values in before.items():
         np.testing.assert_allclose(after[name], values, rtol=1e-3, atol=1e-3)
     assert max(high for _, high in ranges.values()) < 100
+
+
+def pooled(layers: Any, start: Any) -> Any:
+    x = layers.MaxPooling2D()(layers.Conv2D(8, 3, activation="relu", name="one")(start))
+    return layers.Dense(4, name="two")(layers.Flatten()(x))
+
+
+def relu6(layers: Any, start: Any) -> Any:
+    x = layers.ReLU(6.0)(layers.Conv2D(8, 3, name="one")(start))
+    x = layers.ReLU(6.0)(layers.Conv2D(8, 1, name="two")(x))
+    return layers.Dense(4)(layers.GlobalAveragePooling2D()(x))
+
+
+def normalized(layers: Any, start: Any) -> Any:
+    x = layers.Conv2D(8, 3, activation="relu", name="one")(start)
+    x = layers.Conv2D(8, 3, padding="same")(layers.BatchNormalization(name="two")(x))
+    return layers.Dense(4)(layers.GlobalAveragePooling2D()(x))
+
+
+@pytest.mark.parametrize(
+    ("net", "pair"),
+    [
+        (pooled, ("CONV_2D", "FULLY_CONNECTED")),
+        (relu6, ("CONV_2D", "CONV_2D")),
+        (normalized, ("CONV_2D", "MUL")),
+    ],
+)
+def test_channels_are_equalized_through_what_lets_factors_pass(
+    net: Any, pair: tuple[str, str]
+) -> None:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    start = keras.Input((8, 8, 2), name="picture")
+    model = keras.Model(start, net(keras.layers, start))
+    factor = 2.0 ** np.arange(-7, 1).astype(np.float32)
+    kernel, bias = model.get_layer("one").get_weights()
+    model.get_layer("one").set_weights([kernel * factor, bias * factor])
+    first, *rest = model.get_layer("two").get_weights()
+    back = 1 / np.tile(factor, first.shape[-2] // 8 if first.ndim == 2 else 1)
+    model.get_layer("two").set_weights([first * (back[:, None] if first.ndim > 1 else back), *rest])
+    float32, few = conversion.convert(model, "float32"), {"picture": INPUTS[:100]}
+    file = litert.LiteModel(float32)
+    found = [tuple(file.operations[at].name for at in places) for places in cures._neighbours(file)]
+    assert pair in found
+    content, ranges = cures._equalized(float32, few)
+    real, same = (litert.opened(c).run(few)["output_0"] for c in (float32, content))
+    assert metrics.sqnr_db(real, same) > 100
+    before = litert.opened(recipes.requantized(float32, "int8", few)).run(few)["output_0"]
+    after = litert.opened(recipes.requantized(content, "int8", few, ranges=ranges)).run(few)
+    assert metrics.sqnr_db(real, after["output_0"]) > metrics.sqnr_db(real, before) + 6
+
+
+def test_a_mean_over_channels_lets_no_factor_pass() -> None:
+    import keras
+
+    start = keras.Input((8, 8, 2), name="picture")
+    x = keras.layers.Conv2D(8, 1, activation="relu")(start)
+    x = keras.layers.Dense(4)(keras.ops.mean(x, axis=-1))  # 8 columns, as many as channels
+    file = litert.LiteModel(conversion.convert(keras.Model(start, x), "float32"))
+    assert cures._neighbours(file) == []
 
 
 def compared(float32: bytes, other: bytes) -> list[layer_errors.TensorError]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -25,8 +26,11 @@ from qhelpers.tflite.litert import LiteModel
 
 _KEPT = 1000  # values of a tensor that are kept of one batch
 _PROBES = 32
-_WEIGHTED = {"CONV_2D": (0, 3), "DEPTHWISE_CONV_2D": (3, 3), "FULLY_CONNECTED": (0, 1)}
 # Axes of the output and of the input channels in an operation's weights.
+_MAKES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
+_READS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 1, "MUL": -1}
+_LETS_PASS = ("RELU", "LEAKY_RELU", "MAX_POOL_2D", "AVERAGE_POOL_2D", "MEAN", "PAD", "RESHAPE")
+_RELU6 = 3
 
 
 @dataclass(frozen=True)
@@ -50,17 +54,10 @@ def cure(
 ) -> tuple[list[Made], list[str]]:
     """Try every cure, measure each on unseen samples, and keep what helps.
 
-    Args:
-        float32: the float32 file's content.
-        calibration: by input, the samples that give the ranges.
-        judge: measures a file.
-        start: the int8 file's score; None where there is no int8 file.
-        tolerance: the loss that is accepted.
-        io: "float32" keeps float inputs and outputs.
-
-    Returns:
-        The files that are better than int8, at most two: in integers, and with some layers in
-        float32; and what was tried, in words.
+    `judge` measures a file; `start` is the int8 file's score, None where there is none; a loss of
+    `tolerance` is accepted; `io` "float32" keeps float inputs and outputs. Returns the files that
+    are better than int8, at most two: in integers, and with some layers in float32; and what was
+    tried, in words.
     """
     try:
         paths.require("litert_quantizer", extra="quantizer")
@@ -96,7 +93,9 @@ def cure(
         if not trials:
             return [], lines
         base = best()
-        errors = compared(base.float32, base.file.content, calibration)
+        errors: list[TensorError] = []
+        with contextlib.suppress(ValueError):  # two files that cannot be compared
+            errors = compared(base.float32, base.file.content, calibration)
         name = f"biases corrected ({base.name})"
         attempt(name, lambda: (_unbiased(base.float32, errors), base.ranges))
         cured, made = best(), []
@@ -105,7 +104,7 @@ def cure(
         if min(cured.score.loss, start.loss if start else np.inf) <= tolerance:
             return made, lines
         worst = _worst_layers(errors)
-        kept, names, name = 1, [error.name for error in worst], ""
+        kept, name = 1, ""
         while worst:
             name = f"{min(kept, len(worst))} of {len(worst)} weighted layers in float32"
             tensors = [error.tensor for error in worst[:kept]]
@@ -116,7 +115,9 @@ def cure(
                 break
             kept *= 2
         if trials[-1].name == name and trials[-1].score.rank < cured.score.rank:
-            listed = ", ".join(names[:kept][:12]) + ", ..." * (kept > 12)
+            listed = ", ".join(error.name for error in worst[: min(kept, 12)]) + ", ..." * (
+                kept > 12
+            )
             cost = trials[-1].file.size - cured.file.size
             lines.append(f"In float32: {listed}; {cost:+,} bytes.")
             made.append(Made("int8_mixed", trials[-1].file, lines[-1]))
@@ -207,7 +208,7 @@ def _unbiased(float32: bytes, errors: Sequence[TensorError]) -> bytes:
     shifts = {error.tensor: error.shift for error in errors}
     for at, step in enumerate(edited.file.operations):
         shift = shifts.get(edited.file.tensors[step.outputs[0]].name)
-        bias = edited.get(at, 2) if step.name in _WEIGHTED else None
+        bias = edited.get(at, 2) if step.name in _MAKES else None
         if bias is not None and shift is not None and bias.shape == shift.shape:
             edited.values[at, 2] = bias - shift
     return edited.content()
@@ -216,12 +217,12 @@ def _unbiased(float32: bytes, errors: Sequence[TensorError]) -> bytes:
 def _equalized(float32: bytes, calibration: Data) -> tuple[bytes, Ranges]:
     """Return a float32 file that computes the same, with channels of more even ranges; its ranges.
 
-    Between two layers with weights and nothing but ReLU, each channel can be divided by any
-    positive number that the next layer's weights are multiplied with. It is chosen between what
-    evens out the activations and what evens out these weights (half of each, in logarithms).
+    Between two operations with weights and nothing but ReLU, pooling or the like, each channel can
+    be divided by any positive number that the next weights are multiplied with. It evens out half
+    the activations, half these weights, in logarithms. ReLU6: a channel must not reach 6 by that.
 
     Raises:
-        ValueError: no two layers follow each other like that.
+        ValueError: no two operations follow each other like that.
     """
     edited = _Edited(float32)
     largest: dict[str, Array] = {}
@@ -230,40 +231,52 @@ def _equalized(float32: bytes, calibration: Data) -> tuple[bytes, Ranges]:
         largest[name] = np.maximum(largest.get(name, channels), channels)
     for one, two in _neighbours(edited.file):
         step, after = edited.file.operations[one], edited.file.operations[two]
-        out_axis, in_axis = _WEIGHTED[step.name][0], _WEIGHTED[after.name][1]
         first, bias, second = edited.get(one, 1), edited.get(one, 2), edited.get(two, 1)
-        reach = largest[edited.file.tensors[step.outputs[0]].name]
-        if first is None or second is None or second.shape[in_axis] != len(reach):
+        reach = np.maximum(largest[edited.file.tensors[step.outputs[0]].name], 1e-6)
+        if first is None or second is None or not second.ndim:
             continue
-        weight = np.abs(np.moveaxis(second, in_axis, -1)).reshape(-1, len(reach)).max(0)
-        factor = np.sqrt(np.maximum(reach, 1e-6) / np.maximum(weight, 1e-6))
-        factor = np.clip(factor / np.exp(np.log(factor).mean()), 1e-2, 1e2).astype(np.float32)
-        edited.values[one, 1] = _multiplied(first, 1 / factor, out_axis)
-        edited.values[two, 1] = _multiplied(second, factor, in_axis)
+        axis = _READS[after.name]
+        times, rest = divmod(second.shape[axis], len(reach))  # places that were flattened
+        if rest or (times != 1 and after.name != "FULLY_CONNECTED"):
+            continue
+        weight = np.abs(np.moveaxis(second, axis, -1)).reshape(-1, len(reach)).max(0)
+        factor = np.sqrt(reach / np.maximum(weight, 1e-6))
+        factor = np.clip(factor / np.exp(np.log(factor).mean()), 1e-2, 1e2)
+        if step.options.get("fusedActivationFunction") == _RELU6:
+            factor = np.where(reach < 6, np.maximum(factor, reach / 6), 1)
+        edited.values[one, 1] = _multiplied(first, 1 / factor, _MAKES[step.name])
+        edited.values[two, 1] = _multiplied(second, np.tile(factor, times), axis)
         if bias is not None:
             edited.values[one, 2] = bias / factor
     if not edited.values:
-        raise ValueError("no two layers follow each other with only ReLU between them")
+        raise ValueError("no two layers follow each other with only ReLU or pooling between them")
     content = edited.content()
     return content, recipes.extremes(recipes.activations(content, calibration))
 
 
 def _neighbours(file: LiteModel) -> list[tuple[int, int]]:
-    """Return pairs of operations with weights, the second the only reader of the first's result."""
+    """Return pairs of operations with weights: the second reads what becomes of the first's."""
     readers = defaultdict(list)
     for at, step in enumerate(file.operations):
-        for i in step.inputs:
+        for i in step.inputs if step.name != "SHAPE" else ():
             readers[i].append(at)
     for info in file.outputs:
         readers[info.index].append(-1)
     pairs = []
-    for at, step in enumerate(file.operations):
-        after = readers[step.outputs[0]]
-        plain = step.options.get("fusedActivationFunction", 0) in (0, 1)  # none, or ReLU
-        if step.name in _WEIGHTED and plain and len(after) == 1 and after[0] >= 0:
-            following = file.operations[after[0]]
-            if following.name in _WEIGHTED and following.inputs[0] == step.outputs[0]:
+    for at, first in enumerate(file.operations):
+        step, allowed = first, {0, 1, _RELU6}  # the activation is none, ReLU or ReLU6
+        while first.name in _MAKES and step.options.get("fusedActivationFunction", 0) in allowed:
+            after = readers[step.outputs[0]]
+            if len(after) != 1 or after[0] < 0:
+                break
+            before, step, allowed = step, file.operations[after[0]], {0, 1}
+            if step.name in _READS and step.inputs[0] == before.outputs[0]:
                 pairs.append((at, after[0]))
+            last = len(file.tensors[step.inputs[0]].shape) - 1
+            if step.name == "MEAN" and {-1, last} & {*file.value(step.inputs[1]).ravel().tolist()}:
+                break
+            if step.name not in _LETS_PASS:
+                break
     return pairs
 
 

@@ -76,13 +76,10 @@ def described(name: str, info: TensorInfo) -> str:
 
 
 def load(path: Path, work: Path, shapes: Shapes, custom: Sequence[str] = ()) -> Model:
-    """Load a model without running code from its file.
+    """Load a model without running code from its file, a .keras, .h5 or .tflite, or SavedModel.
 
-    Args:
-        path: a .keras, .h5 or .tflite file, or a SavedModel folder.
-        work: an empty folder for what is made on the way.
-        shapes: where a size is open.
-        custom: layers of one's own, "module:Class".
+    `work` is an empty folder for what is made on the way; `shapes` fixes open sizes; `custom` names
+    layers of one's own, "module:Class".
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}.")

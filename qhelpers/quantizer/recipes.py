@@ -129,15 +129,10 @@ def requantized(
     keep: Sequence[str] = (),
     ranges: Ranges | None = None,
 ) -> bytes:
-    """Quantize a float32 .tflite file by LiteRT Quantizer.
+    """Quantize a float32 .tflite file by LiteRT Quantizer, by a recipe of RECIPES.
 
-    Args:
-        float32: the file's content.
-        name: of RECIPES.
-        calibration: by input, the samples that give the ranges.
-        io: "float32" keeps float inputs and outputs; else they become integers.
-        keep: names of tensors; the operations that make them stay in float32.
-        ranges: in place of those that are seen.
+    Samples, or `ranges` in their place, give the ranges; `io` "float32" keeps float inputs and
+    outputs, else they become integers; operations that make a tensor of `keep` stay in float32.
     """
     module = paths.require("litert_quantizer.quantizer", extra="quantizer")
     with silence.quiet():

@@ -52,14 +52,10 @@ def read(
 ) -> Samples:
     """Read what a model is calibrated and judged on; an error says which file does not fit.
 
-    Args:
-        model: the model.
-        calibration: an .npz or .npy file, or a folder of images, in subfolders by class or not.
-        evaluation: another one; None: `calibration` is split.
-        labels: an .npz or .npy file, for `evaluation` if that is given, else for `calibration`.
-        limits: the smallest and the largest value that float inputs may hold; None for any.
-        image_size: height and width of images, which must be the model's.
-        scale: what black and white become, such as (-1, 1).
+    `calibration` is an .npz or .npy file, or a folder of images, in subfolders by class or not; it
+    is split where there is no `evaluation`. `labels`, .npz or .npy, are for `evaluation` if that is
+    given, else for `calibration`. Float inputs may hold values between `limits`; images must be of
+    `image_size`, height and width; black and white become the two values of `scale`.
     """
 
     def inputs(path: Path) -> tuple[Data, Data]:
