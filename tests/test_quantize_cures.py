@@ -211,5 +211,7 @@ def test_the_verdict() -> None:
     rows[-1].score = dataclasses.replace(rows[-1].score, sqnr_db=34.0)
     won = verdict.choose(rows, "npu", 0.001, "accuracy", 500).why[-1]
     assert won.startswith("16-bit activations win 4.0 dB: better ranges")
+    close = [rows[0], row("float16", 960, 0, 0.001)]
+    assert verdict.choose(close, "phone", 0.01, "accuracy", 5).ship == "float32"
     assert verdict.choose(rows[:1], "npu", 0.01, "accuracy", 5).ship is None
     assert verdict.choose(rows[:1], "desktop", 0.01, "accuracy", 5).ship == "float32"

@@ -27,6 +27,7 @@ FAILS: dict[str, dict[str, str]] = {
 """Network -> recipe that fails -> words in its reason. The other recipes of the course work."""
 
 BY_THE_OTHER_TOOL = {
+    "tiny": {"dynamic_range": "leaves weights of fewer than 1,024 numbers"},
     "transformer": {"int8": "cannot express NEG", "int16x8": "no 16-bit NEG"},
     "embedding": {"int16x8": "cannot calibrate inputs of whole numbers"},
     "uint8_input": {"int16x8": "no 16-bit CAST"},
@@ -69,11 +70,20 @@ def test_every_network_is_quantized(
         assert words in rows[recipe]["note"]
     if name in METRICS:
         assert card["metric"].startswith(METRICS[name])
+    for recipe in set(rows) - {"float32"}:
+        assert models.quantized(TfliteFile(tmp_path / "out" / f"{recipe}.tflite")), recipe
     assert card["layers"], "int8 is compared layer by layer"
     assert (rows["int8"]["score"]["sqnr_db"] or 100) > 5
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert 'class="verdict' in page
     assert capsys.readouterr().err == ""
+
+
+def test_a_recipe_that_would_leave_all_weights_as_they_are(tmp_path: Path) -> None:
+    made = recipes.make(loaded("tiny", tmp_path), ("dynamic_range",), zoo.data(zoo.build("tiny")))
+    assert made[0].file is not None
+    assert models.quantized(made[0].file)
+    assert "leaves weights of fewer than 1,024 numbers as they are" in made[0].why
 
 
 def test_the_keras_formats_and_a_saved_model_give_the_same(tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ def _made(model: Model, name: str, calibration: Data, io: str) -> Made:
             else:
                 content = requantized(model.file.content, name, calibration, io)
             file = litert.opened(content)
+            if not quantized(file):
+                raise ValueError("it leaves weights of fewer than 1,024 numbers as they are")
             file.run({n: v[:1] for n, v in calibration.items()})
         except Exception as error:  # whatever the tools meet
             why = why or reason(error)
