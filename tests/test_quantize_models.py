@@ -31,6 +31,7 @@ BY_THE_OTHER_TOOL = {
     "transformer": {"int8": "cannot express NEG", "int16x8": "no 16-bit NEG"},
     "embedding": {"int16x8": "cannot calibrate inputs of whole numbers"},
     "uint8_input": {"int16x8": "no 16-bit CAST"},
+    "group_norm": {"int8": "cannot express", "int16x8": "no 16-bit"},
 }
 """Network -> recipe that LiteRT Quantizer made -> why the converter did not."""
 
@@ -319,7 +320,7 @@ def not_tflite(path: Path) -> None:
         (not_h5, "is damaged or not an .h5 file"),
         (reading_files, "run code or touch files, and is not loaded: ReadFile"),
         (no_saved_model, "a folder without saved_model.pb"),
-        (functions_h5, "calls TensorFlow's functions as Keras 2 alone can. Export it with"),
+        (functions_h5, "calls TensorFlow's functions as Keras 2 alone can. Where it was made"),
         (not_tflite, "not a .tflite file"),
     ],
 )

@@ -24,7 +24,7 @@ from qhelpers.tflite import litert
 from qhelpers.tflite.file import Array, written
 from qhelpers.tflite.litert import LiteModel
 
-_KEPT = 1000  # values of a tensor that are kept of one batch
+_KEPT = 250  # values of a tensor that are kept of one batch
 _PROBES = 32
 # Axes of the output and of the input channels in an operation's weights.
 _MAKES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
@@ -82,8 +82,13 @@ def cure(
         what = f"loses {score.loss:.2%}, {score.sqnr_db:.1f} dB, {len(content):,} bytes"
         lines.append(f"{name}: {what}.")
 
+    def rank(score: Score) -> tuple[float, float]:
+        return max(
+            round(score.loss - tolerance, 6), 0.0
+        ), -score.sqnr_db  # within it, noise decides
+
     def best() -> _Trial:
-        return min(trials, key=lambda trial: trial.score.rank)
+        return min(trials, key=lambda trial: rank(trial.score))
 
     with progress(6, "Curing int8") as advance:
         advance(1, "ranges")
@@ -99,7 +104,7 @@ def cure(
         name = f"biases corrected ({base.name})"
         attempt(name, lambda: (_unbiased(base.float32, errors), base.ranges))
         cured, made = best(), []
-        if start is None or cured.score.rank < start.rank:
+        if start is None or rank(cured.score) < rank(start):
             made.append(Made("int8_cured", cured.file, f"Cure: {cured.name}."))
         if min(cured.score.loss, start.loss if start else np.inf) <= tolerance:
             return made, lines
@@ -114,7 +119,7 @@ def cure(
             if found.score.loss <= tolerance or kept >= len(worst) or hopeless:
                 break
             kept *= 2
-        if trials[-1].name == name and trials[-1].score.rank < cured.score.rank:
+        if trials[-1].name == name and rank(trials[-1].score) < rank(cured.score):
             listed = ", ".join(error.name for error in worst[: min(kept, 12)]) + ", ..." * (
                 kept > 12
             )

@@ -265,7 +265,7 @@ def _float32(path: Path, saved: Path) -> bytes:
         raise ValueError(f"{path} cannot be converted even to float32: {why}") from error
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: Exception | str) -> str:
     """Return the first line of what an exception says."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()[:240]
 
@@ -316,9 +316,10 @@ def _loaded(keras: Any, path: Path, readable: Path, objects: Mapping[str, Any]) 
         known = r"(?:Could not locate (?:class|function) '|Unknown layer: '?)(\w+)"
         missing = re.search(known, str(error))
         export = (
-            "Export it with the Keras that made it, model.export('saved'), and bring the folder."
+            "Where it was made, call tf.saved_model.save(model, 'saved'), and bring the folder."
         )
-        why = f"Keras cannot load {path} in safe mode: {first_line(error)} {export}"
+        cause = first_line(str(error).rpartition("Exception encountered: ")[2])
+        why = f"Keras cannot load {path} in safe mode: {cause} {export}"
         if missing and missing[1] in _CALLS:
             why = f"{path} calls TensorFlow's functions as Keras 2 alone can. {export}"
         elif "ambda" in str(error):

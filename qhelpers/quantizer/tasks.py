@@ -60,11 +60,6 @@ class Score:
     flips: int | None  # answers that differ from float32's; None for real values
     sqnr_db: float  # of the outputs against float32's
 
-    @property
-    def rank(self) -> tuple[float, float]:
-        """What orders files: the loss first, then the noise."""
-        return round(self.loss, 6), -self.sqnr_db
-
 
 def answers(outputs: Array, kind: str) -> Array:
     """Return the answers that outputs stand for: classes, or yes and no."""

@@ -49,16 +49,13 @@ def measure(
 
     `judge` gives a file's score; the first of the samples is run for the times.
     """
-    opened, failed, scores, rows = {}, [], {}, []
+    opened, failed, scores, rows = {}, [one for one in made if one.file is None], {}, []
     with progress(2 * len(made), "Measuring") as advance:
         for one in made:
             advance(1, one.recipe)
-            if one.file is None:
-                failed.append(one)
-                continue
             try:
-                scores[one.recipe] = judge(one.file)
-                opened[one.recipe] = one.file
+                if one.file is not None:
+                    scores[one.recipe], opened[one.recipe] = judge(one.file), one.file
             except ValueError as error:
                 failed.append(Made(one.recipe, None, str(error), "another recipe"))
         first = {name: values[0] for name, values in samples.items()}
@@ -106,7 +103,8 @@ def choose(rows: Sequence[Row], target: str, tolerance: float, metric: str, n: i
     if not can:
         about = "Microcontroller" if target == "microcontroller" else "Integers"
         said = [f"{r.model}: {r.facts[about]}" for r in rows if r.model.startswith("int8")]
-        return Verdict(None, [f"None of these files runs on {where}.", *said])
+        advice = "Take what is in the way out of the model, and do it before or behind."
+        return Verdict(None, [f"None of these files runs on {where}.", *said, advice])
     if not good:
         best = min(can, key=lambda row: row.score.loss)
         nearest = f"The nearest is {best.model}, which loses {best.score.loss:.2%} of {metric}."
@@ -142,9 +140,8 @@ def _fits(row: Row, target: str) -> bool:
 
 def _evidence(score: Score, float32: Score, metric: str, n: int) -> str:
     """Say how good a file is, and whether the difference to float32 can be told from chance."""
-    said = (
-        f"Its {metric} on {n:,} unseen samples is {score.value:.2%}, float32's {float32.value:.2%}"
-    )
+    what = f"{metric[:1].upper()}{metric[1:]} on {n:,} unseen samples"
+    said = f"{what}: {score.value:.2%}, float32's {float32.value:.2%}"
     if score.p_value is None:
         return said + "."
     if score.p_value >= 0.05:

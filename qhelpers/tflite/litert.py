@@ -133,7 +133,7 @@ class LiteModel(TfliteFile):
                 parts[name].append(info.to_real(values[:count]))
         return {name: np.concatenate(some) for name, some in parts.items()}
 
-    def batches(self, raw: Mapping[str, Array], size: int = 32) -> Iterator[int]:
+    def batches(self, raw: Mapping[str, Array], size: int = 8) -> Iterator[int]:
         """Run raw inputs, by name, in batches of `size`, or of the one size that the file takes.
 
         Yields:
