@@ -255,6 +255,13 @@ def open_size(path: Path) -> None:
     zoo.dynamic_size().save(path / "model.keras")
 
 
+def stateful(path: Path) -> None:
+    import keras
+
+    start = keras.Input(batch_shape=(1, 4, 2))
+    keras.Model(start, keras.layers.LSTM(3, stateful=True)(start)).save(path / "model.keras")
+
+
 def own_layer(path: Path) -> None:
     zoo.custom().save(path / "model.keras")
     with zipfile.ZipFile(path / "model.keras") as archive:
@@ -320,6 +327,7 @@ def not_tflite(path: Path) -> None:
         (not_h5, "is damaged or not an .h5 file"),
         (reading_files, "run code or touch files, and is not loaded: ReadFile"),
         (no_saved_model, "a folder without saved_model.pb"),
+        (stateful, "keeps a state between calls. Build it with stateful=False"),
         (functions_h5, "calls TensorFlow's functions as Keras 2 alone can. Where it was made"),
         (not_tflite, "not a .tflite file"),
     ],
@@ -355,6 +363,21 @@ def test_inputs_are_judged_by_the_model(tmp_path: Path) -> None:
     assert found.warnings == ()
     np.savez(path, x=(pixels / 255).astype(np.float32))
     assert "Were they divided twice?" in " ".join(samples.read(model, path).warnings)
+
+
+@pytest.mark.parametrize(("most", "warned"), [(1.0, False), (255.0, True)])
+def test_a_normalization_layer_says_what_it_expects(
+    most: float, warned: bool, tmp_path: Path
+) -> None:
+    import keras
+
+    start = keras.Input((8,), name="facts")
+    scaling = keras.layers.Normalization(mean=[most / 2] * 8, variance=[(most / 3) ** 2] * 8)
+    keras.Model(start, keras.layers.Dense(2)(scaling(start))).save(tmp_path / "model.keras")
+    model = models.load(tmp_path / "model.keras", tmp_path, {})
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).random((120, 8), np.float32))
+    said = " ".join(samples.read(model, tmp_path / "x.npz").warnings)
+    assert ("Were they divided twice?" in said) == warned
 
 
 def test_what_the_first_normalization_saw(tmp_path: Path) -> None:

@@ -78,9 +78,8 @@ def cure(
         except Exception as error:  # a cure that cannot be had is one line, not the end
             lines.append(f"{name}: could not be had: {recipes.reason(error)}")
             return
-        score = trials[-1].score
-        what = f"loses {score.loss:.2%}, {score.sqnr_db:.1f} dB, {len(content):,} bytes"
-        lines.append(f"{name}: {what}.")
+        loss, noise = trials[-1].score.loss, trials[-1].score.sqnr_db
+        lines.append(f"{name}: loses {loss:.2%}, {noise:.1f} dB, {file.size:,} bytes.")
 
     def rank(score: Score) -> tuple[float, float]:
         return max(
@@ -109,20 +108,17 @@ def cure(
         if min(cured.score.loss, start.loss if start else np.inf) <= tolerance:
             return made, lines
         worst = _worst_layers(errors)
-        kept, name = 1, ""
-        while worst:
-            name = f"{min(kept, len(worst))} of {len(worst)} weighted layers in float32"
+        kept, name = 0, ""
+        while kept < len(worst):
+            kept = min(2 * kept or 1, len(worst))
+            name = f"{kept} of {len(worst)} weighted layers in float32"
             tensors = [error.tensor for error in worst[:kept]]
             attempt(name, lambda: (base.float32, base.ranges), tensors)
-            found = trials[-1]
-            hopeless = kept >= 8 and found.score.loss >= cured.score.loss
-            if found.score.loss <= tolerance or kept >= len(worst) or hopeless:
+            loss = trials[-1].score.loss
+            if loss <= tolerance or (kept >= 8 and loss >= cured.score.loss):
                 break
-            kept *= 2
         if trials[-1].name == name and rank(trials[-1].score) < rank(cured.score):
-            listed = ", ".join(error.name for error in worst[: min(kept, 12)]) + ", ..." * (
-                kept > 12
-            )
+            listed = ", ".join([*(e.name for e in worst[:kept][:12]), *["..."] * (kept > 12)])
             cost = trials[-1].file.size - cured.file.size
             lines.append(f"In float32: {listed}; {cost:+,} bytes.")
             made.append(Made("int8_mixed", trials[-1].file, lines[-1]))

@@ -103,10 +103,8 @@ def integer_only(file: TfliteFile) -> str:
     """Say whether a file computes in integers throughout, and if not, what keeps floats and why."""
     floats = file.float_operations()
     if not floats and any(t.dtype.kind == "f" for t in (*file.inputs, *file.outputs)):
-        return (
-            "Computes in integers, between float inputs or outputs: QUANTIZE and DEQUANTIZE at "
-            "the ends need floats. An integer-only device wants --io int8."
-        )
+        said = "Computes in integers, between float inputs or outputs: QUANTIZE and DEQUANTIZE at "
+        return said + "the ends need floats. An integer-only device wants --io int8."
     if not floats:
         return "Integer only: no operation computes in floating point, inputs and outputs included."
     if not any(t.scales.size for t in file.tensors):

@@ -45,7 +45,7 @@ class Model:
 
     file: LiteModel  # in float32, or as it was given
     saved: Path | None = None  # a SavedModel that the converter reads; None for a .tflite file
-    scales: str = ""  # the layer that scales the inputs inside the model, such as "Rescaling"
+    reach: float = 0.0  # of the inputs that a layer of the model scales; 0 for no such layer
     rows: Mapping[str, int] = field(default_factory=dict)  # by input, of an embedding that reads it
     seen: tuple[Any, Array, Array] | None = None  # see `_first_statistics`
     notes: tuple[str, ...] = ()  # what was changed on the way
@@ -266,8 +266,9 @@ def _float32(path: Path, saved: Path) -> bytes:
 
 
 def first_line(error: Exception | str) -> str:
-    """Return the first line of what an exception says."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()[:240]
+    """Return the first line of what an exception says, behind what Keras puts before it."""
+    said = re.sub(r"\x1b\[\d*m|^Exception encountered when calling .*", "", str(error)).strip()
+    return (said.splitlines() or [type(error).__name__])[0].strip()[:240]
 
 
 def _from_keras(path: Path, work: Path, shapes: Shapes, custom: Sequence[str]) -> Model:
@@ -282,6 +283,8 @@ def _from_keras(path: Path, work: Path, shapes: Shapes, custom: Sequence[str]) -
         with about(path):
             fixed = _fixed(sizes, shapes)
         config = json.dumps(keras.saving.serialize_keras_object(model))
+        if '"stateful": true' in config:
+            raise ValueError(f"{path} keeps a state between calls. Build it with stateful=False.")
         half, loops = '"mixed_' in config, '"unroll": false' in config
         notes = ["Mixed precision was undone: the converter needs float32."] * half
         notes += ["Recurrent layers were unrolled: their loops cannot be calibrated."] * loops
@@ -295,7 +298,7 @@ def _from_keras(path: Path, work: Path, shapes: Shapes, custom: Sequence[str]) -
             what = f"{path} cannot be built anew and exported: {first_line(error)}"
             raise ValueError(what) from error
         kinds = [(type(layer).__name__, layer) for layer in model._flatten_layers()]
-        scales = [kind for kind, _ in kinds if kind in ("Rescaling", "Normalization")]
+        scaling = [part for kind, part in kinds if kind in ("Rescaling", "Normalization")]
         rows = {
             layer.input.name: layer.input_dim
             for kind, layer in kinds
@@ -303,8 +306,15 @@ def _from_keras(path: Path, work: Path, shapes: Shapes, custom: Sequence[str]) -
         }
         seen = _first_statistics(keras, model)
     made = _opened(path, _float32(path, work / "saved"), work / "saved", {})
-    scale = scales[0] if scales else ""
-    return replace(made, scales=scale, rows=rows, seen=seen, notes=tuple(notes))
+    reach = _reach(scaling[0]) if scaling else 0.0
+    return replace(made, reach=reach, rows=rows, seen=seen, notes=tuple(notes))
+
+
+def _reach(layer: Any) -> float:
+    """Return about how large the inputs are that a Rescaling or Normalization layer expects."""
+    if hasattr(layer, "scale"):
+        return float(np.max(1 / np.abs(layer.scale)))
+    return float(np.max(np.abs(layer.mean) + np.sqrt(layer.variance)))
 
 
 def _loaded(keras: Any, path: Path, readable: Path, objects: Mapping[str, Any]) -> Any:

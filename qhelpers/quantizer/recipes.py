@@ -34,12 +34,7 @@ RECIPES = {
 Ranges = Mapping[str, tuple[float, float]]
 """Smallest and largest value of each activation, by the tensor's name."""
 
-_INSTEAD = {
-    "int8": "float16 or dynamic_range, which keep floats",
-    "int16x8": "int8",
-    "int16x8_bias32": "int16x8",
-    "int4": "dynamic_int8",
-}
+_INSTEAD = {"int8": "float16 or dynamic_range", "int16x8": "int8", "int4": "dynamic_int8"}
 
 
 @dataclass(frozen=True)
