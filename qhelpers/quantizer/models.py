@@ -115,7 +115,11 @@ def _opened(path: Path, content: bytes, saved: Path | None, shapes: Shapes) -> M
             for code in codes:  # files of 2020 have only these, which LiteRT Quantizer passes over
                 code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
             content = written(file.schema)
-        inputs = {info.plain_name: (info.kind, _size(file, info)) for info in file.inputs}
+        inputs: dict[str, tuple[str, Sequence[int | None]]] = {}
+        for info in file.inputs:
+            signature = file.schema.subgraphs[0].tensors[info.index].shapeSignature
+            size = (info.shape if signature is None else signature)[1:]
+            inputs[info.plain_name] = info.kind, [int(n) if n >= 0 else None for n in size]
         fixed = _fixed(inputs, shapes)
         if not any(None in size for _, size in inputs.values()):
             return Model(litert.opened(content), saved)
@@ -130,13 +134,6 @@ def about(path: Path) -> Iterator[None]:
         yield
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-
-
-def _size(file: TfliteFile, info: TensorInfo) -> list[int | None]:
-    """Return a tensor's shape without the batch; None for an open size."""
-    signature = file.schema.subgraphs[0].tensors[info.index].shapeSignature
-    size = info.shape if signature is None else signature
-    return [int(side) if side >= 0 else None for side in size[1:]]
 
 
 def _fixed(inputs: Ports, shapes: Shapes) -> dict[str, tuple[int, ...]]:

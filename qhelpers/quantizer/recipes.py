@@ -107,15 +107,8 @@ def _converted(model: Model, name: str, calibration: Data, io: str) -> bytes:
         converter._experimental_full_integer_quantization_bias_type = tf.int32
     floats = all(info.dtype.kind == "f" for info in model.file.ins.values())
     recipe = name.removesuffix("_bias32")
-    return conversion.converted(
-        converter, recipe, lambda: one_by_one(calibration), io if floats else "", io
-    )
-
-
-def one_by_one(samples: Data) -> Iterator[Data]:
-    """Return samples as batches of one."""
-    for i in range(count(samples)):
-        yield {name: values[i : i + 1] for name, values in samples.items()}
+    singles = [{n: v[i : i + 1] for n, v in calibration.items()} for i in range(count(calibration))]
+    return conversion.converted(converter, recipe, lambda: iter(singles), io if floats else "", io)
 
 
 def requantized(

@@ -59,11 +59,11 @@ def text(found: Findings) -> str:
 
 
 def as_json(found: Findings) -> str:
-    """Return the findings as JSON, without the files' contents; what is not finite becomes null."""
+    """Return the findings as JSON, without the files themselves; what is not finite becomes null."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
-            return {k: plain(v) for k, v in value.items() if k not in ("shift", "content")}
+            return {k: plain(v) for k, v in value.items() if k not in ("shift", "file")}
         if isinstance(value, list | tuple):
             return [plain(each) for each in value]
         return None if isinstance(value, float) and not math.isfinite(value) else value
