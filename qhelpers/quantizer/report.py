@@ -49,9 +49,8 @@ def text(found: Findings) -> str:
         score = row.score
         shares = f"{percent(score.value)} [{percent(score.low, 1)}, {percent(score.high, 1)}]"
         flips = "–" if score.flips is None else f"{score.flips:,}"
-        size, time = f"{row.bytes:,}", f"{row.latency_ms:.3g}"
-        ratios = f"{row.smaller:.2f}x", decibels(score.sqnr_db)
-        cells.append([row.model, size, ratios[0], shares, flips, ratios[1], time])
+        size, noise = (f"{row.bytes:,}", f"{row.smaller:.2f}x"), decibels(score.sqnr_db)
+        cells.append([row.model, *size, shares, flips, noise, f"{row.latency_ms:.3g}"])
     lines = [f"{f.recipe}: failed. {sentence(f.why)} Try {f.advice}." for f in found.failed]
     lines += [f"Warning: {said}" for said in found.warnings]
     lines += [*found.cures, *found.verdict.why]
@@ -59,7 +58,7 @@ def text(found: Findings) -> str:
 
 
 def as_json(found: Findings) -> str:
-    """Return the findings as JSON, without the files themselves; what is not finite becomes null."""
+    """Return the findings as JSON, without the files; what is not finite becomes null."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
