@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,15 @@ def test_the_lines_of_code_are_right(files: dict[str, bytes]) -> None:
     scope["raw"] = runner.value(runner.outputs[0].index)
     exec(after, scope)
     np.testing.assert_allclose(scope["y"], runner.run({"picture": x})["output_0"], rtol=1e-5)
+
+
+def test_what_the_gpu_delegate_takes(files: dict[str, bytes]) -> None:
+    said = {name: inspection.gpu(litert.opened(content)) for name, content in files.items()}
+    assert said["float32"].startswith("takes 9 of 9 operations; MEAN by its source")
+    assert said["int16x8"] == "does not take 16-bit activations"
+    kept = litert.opened(files["float32"])
+    kept.operations.append(dataclasses.replace(kept.operations[0], name="TOPK_V2"))
+    assert inspection.gpu(kept).startswith("takes 9 of 10 operations; not TOPK_V2")
 
 
 def test_it_describes_files_and_refuses_others(

@@ -422,7 +422,7 @@ def test_quiet_works_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("recipe", conversion.RECIPES)
 def test_the_reader_says_what_the_interpreter_says(recipe: str, files: dict[str, bytes]) -> None:
     model = litert.LiteModel(files[recipe], "reference")
-    interpreter = model._interpreter
+    interpreter = model.interpreter
     details = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
     assert list(details)[: len(model.tensors)] == [info.index for info in model.tensors]
     for info in model.tensors:

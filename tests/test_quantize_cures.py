@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qhelpers.arithmetic import ranges
 from qhelpers.cli.main import main
-from qhelpers.evaluation import layer_errors
+from qhelpers.evaluation import layer_errors, metrics
 from qhelpers.quantizer import cures, recipes, tasks, verdict
 from qhelpers.quantizer.inspection import Support
 from qhelpers.tflite import conversion, litert
@@ -73,6 +74,67 @@ def test_equalizing_changes_no_answer(broken: bytes) -> None:
     assert max(high for _, high in ranges.values()) < 100
 
 
+def pooled(layers: Any, start: Any) -> Any:
+    x = layers.MaxPooling2D()(layers.Conv2D(8, 3, activation="relu", name="one")(start))
+    return layers.Dense(4, name="two")(layers.Flatten()(x))
+
+
+def relu6(layers: Any, start: Any) -> Any:
+    x = layers.ReLU(6.0)(layers.Conv2D(8, 3, name="one")(start))
+    x = layers.ReLU(6.0)(layers.Conv2D(8, 1, name="two")(x))
+    return layers.Dense(4)(layers.GlobalAveragePooling2D()(x))
+
+
+def normalized(layers: Any, start: Any) -> Any:
+    x = layers.Conv2D(8, 3, activation="relu", name="one")(start)
+    x = layers.Conv2D(8, 3, padding="same")(layers.BatchNormalization(name="two")(x))
+    return layers.Dense(4)(layers.GlobalAveragePooling2D()(x))
+
+
+@pytest.mark.parametrize(
+    ("net", "pair"),
+    [
+        (pooled, ("CONV_2D", "FULLY_CONNECTED")),
+        (relu6, ("CONV_2D", "CONV_2D")),
+        (normalized, ("CONV_2D", "MUL")),
+    ],
+)
+def test_channels_are_equalized_through_what_lets_factors_pass(
+    net: Any, pair: tuple[str, str]
+) -> None:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    start = keras.Input((8, 8, 2), name="picture")
+    model = keras.Model(start, net(keras.layers, start))
+    factor = 2.0 ** np.arange(-7, 1).astype(np.float32)
+    kernel, bias = model.get_layer("one").get_weights()
+    model.get_layer("one").set_weights([kernel * factor, bias * factor])
+    first, *rest = model.get_layer("two").get_weights()
+    back = 1 / np.tile(factor, first.shape[-2] // 8 if first.ndim == 2 else 1)
+    model.get_layer("two").set_weights([first * (back[:, None] if first.ndim > 1 else back), *rest])
+    float32, few = conversion.convert(model, "float32"), {"picture": INPUTS[:100]}
+    file = litert.LiteModel(float32)
+    found = [tuple(file.operations[at].name for at in places) for places in cures._neighbours(file)]
+    assert pair in found
+    content, ranges = cures._equalized(float32, few)
+    real, same = (litert.opened(c).run(few)["output_0"] for c in (float32, content))
+    assert metrics.sqnr_db(real, same) > 100
+    before = litert.opened(recipes.requantized(float32, "int8", few)).run(few)["output_0"]
+    after = litert.opened(recipes.requantized(content, "int8", few, ranges=ranges)).run(few)
+    assert metrics.sqnr_db(real, after["output_0"]) > metrics.sqnr_db(real, before) + 6
+
+
+def test_a_mean_over_channels_lets_no_factor_pass() -> None:
+    import keras
+
+    start = keras.Input((8, 8, 2), name="picture")
+    x = keras.layers.Conv2D(8, 1, activation="relu")(start)
+    x = keras.layers.Dense(4)(keras.ops.mean(x, axis=-1))  # 8 columns, as many as channels
+    file = litert.LiteModel(conversion.convert(keras.Model(start, x), "float32"))
+    assert cures._neighbours(file) == []
+
+
 def compared(float32: bytes, other: bytes) -> list[layer_errors.TensorError]:
     few = INPUTS[:40]
     return layer_errors.tensor_errors(float32, other, few, alone=True, engine="optimized")
@@ -80,7 +142,8 @@ def compared(float32: bytes, other: bytes) -> list[layer_errors.TensorError]:
 
 def test_a_layer_in_float32_is_really_float(broken: bytes) -> None:
     few = {"picture": INPUTS[:40]}
-    worst = cures._worst_layers(broken, recipes.requantized(broken, "int8", few), few)[0]
+    errors = cures.compared(broken, recipes.requantized(broken, "int8", few), few)
+    worst = cures._worst_layers(errors)[0]
     assert worst.name.startswith("second")
     kept = litert.opened(recipes.requantized(broken, "int8", few, keep=(worst.tensor,)))
     kinds = [kept.tensors[o.inputs[1]].kind for o in kept.operations if o.name == "CONV_2D"]
@@ -106,12 +169,10 @@ def test_errors_of_a_layer_on_its_own() -> None:
     assert max(e.saturated for e in cut) > 0.01
 
 
-def test_ranges() -> None:
-    values = np.concatenate([np.random.default_rng(0).normal(0, 1, 200_000), [60.0]])
-    low, high = cures._least_error(values.astype(np.float32))
-    assert 30 < high < 58
-    assert low <= 0
-    assert cures._least_error(np.zeros(4, np.float32)) == (0.0, 0.0)
+def test_a_range_in_real_numbers() -> None:
+    low, high = cures._ends(ranges.by_minmax(np.array([-1.0, 3.0])))
+    assert (low, high) == pytest.approx((-1, 3), abs=4 / 255)
+    assert high - low == pytest.approx(4)
 
 
 def row(
@@ -150,5 +211,7 @@ def test_the_verdict() -> None:
     rows[-1].score = dataclasses.replace(rows[-1].score, sqnr_db=34.0)
     won = verdict.choose(rows, "npu", 0.001, "accuracy", 500).why[-1]
     assert won.startswith("16-bit activations win 4.0 dB: better ranges")
+    close = [rows[0], row("float16", 960, 0, 0.001)]
+    assert verdict.choose(close, "phone", 0.01, "accuracy", 5).ship == "float32"
     assert verdict.choose(rows[:1], "npu", 0.01, "accuracy", 5).ship is None
     assert verdict.choose(rows[:1], "desktop", 0.01, "accuracy", 5).ship == "float32"

@@ -14,6 +14,7 @@ import zoo
 from qhelpers.cli.main import main
 from qhelpers.quantizer import models, recipes, samples
 from qhelpers.tflite import conversion
+from qhelpers.tflite.file import TfliteFile, written
 
 OPTIONS = {
     "dynamic_size": ["--shape", "12,12,1"],
@@ -26,9 +27,11 @@ FAILS: dict[str, dict[str, str]] = {
 """Network -> recipe that fails -> words in its reason. The other recipes of the course work."""
 
 BY_THE_OTHER_TOOL = {
+    "tiny": {"dynamic_range": "leaves weights of fewer than 1,024 numbers"},
     "transformer": {"int8": "cannot express NEG", "int16x8": "no 16-bit NEG"},
     "embedding": {"int16x8": "cannot calibrate inputs of whole numbers"},
     "uint8_input": {"int16x8": "no 16-bit CAST"},
+    "group_norm": {"int8": "cannot express", "int16x8": "no 16-bit"},
 }
 """Network -> recipe that LiteRT Quantizer made -> why the converter did not."""
 
@@ -68,11 +71,20 @@ def test_every_network_is_quantized(
         assert words in rows[recipe]["note"]
     if name in METRICS:
         assert card["metric"].startswith(METRICS[name])
+    for recipe in set(rows) - {"float32"}:
+        assert models.quantized(TfliteFile(tmp_path / "out" / f"{recipe}.tflite")), recipe
     assert card["layers"], "int8 is compared layer by layer"
     assert (rows["int8"]["score"]["sqnr_db"] or 100) > 5
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert 'class="verdict' in page
     assert capsys.readouterr().err == ""
+
+
+def test_a_recipe_that_would_leave_all_weights_as_they_are(tmp_path: Path) -> None:
+    made = recipes.make(loaded("tiny", tmp_path), ("dynamic_range",), zoo.data(zoo.build("tiny")))
+    assert made[0].file is not None
+    assert models.quantized(made[0].file)
+    assert "leaves weights of fewer than 1,024 numbers as they are" in made[0].why
 
 
 def test_the_keras_formats_and_a_saved_model_give_the_same(tmp_path: Path) -> None:
@@ -93,6 +105,99 @@ def test_the_keras_formats_and_a_saved_model_give_the_same(tmp_path: Path) -> No
     expected = np.asarray(model(list(zoo.data(model).values())))
     for outputs in found:
         np.testing.assert_allclose(outputs["output_0"], expected, atol=1e-5)
+
+
+def written_by_keras_2(path: Path, *more: dict[str, Any]) -> None:
+    """Change an .h5 file of Keras 3 into what tf.keras 2.4 to 2.15 wrote."""
+    import h5py
+
+    def older(part: dict[str, Any]) -> dict[str, Any]:
+        if "batch_shape" in part:
+            part["batch_input_shape"] = part.pop("batch_shape")
+        if isinstance(part.get("dtype"), dict):
+            part["dtype"] = part["dtype"]["config"]["name"]
+        kind, config = part.get("class_name", ""), part.get("config", {})
+        if "Conv2D" in kind:
+            config["groups"] = 1
+        if kind == "SeparableConv2D":
+            config |= {f"kernel_{n}": None for n in ("initializer", "regularizer", "constraint")}
+        if kind == "LSTM":
+            config["time_major"] = False
+        return part
+
+    with h5py.File(path, "r+") as stored:
+        config = json.loads(stored.attrs["model_config"], object_hook=older)
+        config["config"]["layers"] += more
+        stored.attrs["model_config"] = json.dumps(config)
+        stored.attrs["keras_version"] = "2.15.0"
+
+
+def test_a_file_of_keras_2(tmp_path: Path) -> None:
+    import keras
+    from keras import layers
+
+    start = keras.Input((8, 8, 3), name="picture")
+    x = layers.DepthwiseConv2D(3, name="depthwise")(start)
+    x = layers.Conv2DTranspose(4, 2, strides=2)(layers.SeparableConv2D(4, 3)(x))
+    x = layers.Dense(3)(layers.LSTM(5)(layers.Reshape((8, 32))(x)))
+    model = keras.Model(start, x)
+    model.save(tmp_path / "model.h5")
+    written_by_keras_2(tmp_path / "model.h5")
+    with pytest.raises(TypeError, match="groups"):
+        keras.models.load_model(tmp_path / "model.h5")
+    (tmp_path / "work").mkdir()
+    made = models.load(tmp_path / "model.h5", tmp_path / "work", {})
+    pictures = zoo.data(model)
+    expected = np.asarray(model(pictures["picture"]))
+    np.testing.assert_allclose(made.file.run(pictures)["output_0"], expected, atol=1e-5)
+
+
+def test_a_saved_model_with_the_state_of_an_old_optimizer(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    class Trained(tf.Module):
+        """What Keras 2 saved: variables, and slots of an optimizer for them."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.kernel, self.slot = tf.Variable(np.eye(2, dtype="f")), tf.Variable(np.eye(2))
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+        def __call__(self, x: Any) -> Any:
+            return x @ self.kernel
+
+    module = Trained()
+    tf.saved_model.save(module, str(tmp_path / "saved"), signatures=module.__call__)
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    graph = tmp_path / "saved" / "saved_model.pb"
+    stored = SavedModel.FromString(graph.read_bytes())
+    nodes = stored.meta_graphs[0].object_graph_def.nodes
+    ends = {child.local_name: child.node_id for child in nodes[0].children}
+    nodes[0].slot_variables.add(
+        original_variable_node_id=ends["kernel"], slot_name="m", slot_variable_node_id=ends["slot"]
+    )
+    graph.write_bytes(stored.SerializeToString())
+    with pytest.raises(AttributeError, match="add_slot"):
+        tf.saved_model.load(str(tmp_path / "saved"))
+    (tmp_path / "work").mkdir()
+    made = models.load(tmp_path / "saved", tmp_path / "work", {})
+    x = np.ones((3, 2), np.float32)
+    np.testing.assert_array_equal(next(iter(made.file.run({"x": x}).values())), x)
+
+
+def test_an_old_tflite_file(tmp_path: Path) -> None:
+    pytest.importorskip("litert_quantizer")
+    model = zoo.resnet()
+    old = TfliteFile(conversion.convert(model, "float32"))
+    for code in old.schema.operatorCodes:
+        code.deprecatedBuiltinCode, code.builtinCode = code.builtinCode, 0
+    old.schema.signatureDefs = None
+    (tmp_path / "model.tflite").write_bytes(written(old.schema))
+    made = models.load(tmp_path / "model.tflite", tmp_path, {})
+    for one in recipes.make(made, ("dynamic_range", "int8", "float16"), zoo.data(model)):
+        assert one.file is not None
+        assert models.quantized(one.file)
 
 
 def test_an_open_size_is_fixed_in_a_saved_model_and_in_a_tflite_file(tmp_path: Path) -> None:
@@ -116,7 +221,7 @@ def test_an_open_size_is_fixed_in_a_saved_model_and_in_a_tflite_file(tmp_path: P
             len({name for name, _ in recipes.activations(made.file.content, {port: pictures})}) > 3
         )
         int8 = recipes.make(made, ("int8",), {port: pictures})[0]
-        assert int8.content is not None
+        assert int8.file is not None
 
 
 def test_a_tflite_file_is_quantized_and_a_quantized_one_is_not(
@@ -131,9 +236,9 @@ def test_a_tflite_file_is_quantized_and_a_quantized_one_is_not(
     assert main(["quantize", str(float32), *words, "--out", str(out)]) == 0
     made = {path.stem for path in out.glob("*.tflite")}
     assert {"dynamic_range", "float16", "int8", "int16x8", "dynamic_int8", "int4"} <= made
-    assert "int16x8_bias32: failed. The converter reads no .tflite file" in capsys.readouterr().out
+    assert "int16x8_bias32: failed. LiteRT Quantizer has no recipe" in capsys.readouterr().out
     assert main(["quantize", str(half), *words, "--out", str(tmp_path / "no")]) == 1
-    assert "is quantized already. See what is in it: " in capsys.readouterr().err
+    assert "it is quantized already (float16 weights" in capsys.readouterr().err
 
 
 def strings(path: Path) -> None:
@@ -148,6 +253,13 @@ def strings(path: Path) -> None:
 
 def open_size(path: Path) -> None:
     zoo.dynamic_size().save(path / "model.keras")
+
+
+def stateful(path: Path) -> None:
+    import keras
+
+    start = keras.Input(batch_shape=(1, 4, 2))
+    keras.Model(start, keras.layers.LSTM(3, stateful=True)(start)).save(path / "model.keras")
 
 
 def own_layer(path: Path) -> None:
@@ -169,6 +281,15 @@ def lambda_h5(path: Path) -> None:
 
 def weights_h5(path: Path) -> None:
     zoo.tiny().save_weights(path / "model.weights.h5")
+
+
+def functions_h5(path: Path) -> None:
+    zoo.tiny().save(path / "model.h5")
+    call = {"name": "tf.nn.relu", "trainable": True, "dtype": "float32", "function": "nn.relu"}
+    written_by_keras_2(
+        path / "model.h5",
+        {"class_name": "TFOpLambda", "config": call, "name": "tf.nn.relu", "inbound_nodes": []},
+    )
 
 
 def not_h5(path: Path) -> None:
@@ -206,6 +327,8 @@ def not_tflite(path: Path) -> None:
         (not_h5, "is damaged or not an .h5 file"),
         (reading_files, "run code or touch files, and is not loaded: ReadFile"),
         (no_saved_model, "a folder without saved_model.pb"),
+        (stateful, "keeps a state between calls. Build it with stateful=False"),
+        (functions_h5, "calls TensorFlow's functions as Keras 2 alone can. Where it was made"),
         (not_tflite, "not a .tflite file"),
     ],
 )
@@ -240,6 +363,21 @@ def test_inputs_are_judged_by_the_model(tmp_path: Path) -> None:
     assert found.warnings == ()
     np.savez(path, x=(pixels / 255).astype(np.float32))
     assert "Were they divided twice?" in " ".join(samples.read(model, path).warnings)
+
+
+@pytest.mark.parametrize(("most", "warned"), [(1.0, False), (255.0, True)])
+def test_a_normalization_layer_says_what_it_expects(
+    most: float, warned: bool, tmp_path: Path
+) -> None:
+    import keras
+
+    start = keras.Input((8,), name="facts")
+    scaling = keras.layers.Normalization(mean=[most / 2] * 8, variance=[(most / 3) ** 2] * 8)
+    keras.Model(start, keras.layers.Dense(2)(scaling(start))).save(tmp_path / "model.keras")
+    model = models.load(tmp_path / "model.keras", tmp_path, {})
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).random((120, 8), np.float32))
+    said = " ".join(samples.read(model, tmp_path / "x.npz").warnings)
+    assert ("Were they divided twice?" in said) == warned
 
 
 def test_what_the_first_normalization_saw(tmp_path: Path) -> None:

@@ -200,6 +200,45 @@ def custom() -> Any:
     return _net(start, layers.Dense(3)(Swish()(layers.Dense(8)(start))))
 
 
+def siamese() -> Any:
+    from keras import Input, layers
+
+    left, right = Input((8, 8, 1), name="left"), Input((8, 8, 1), name="right")
+    start = Input((8, 8, 1))
+    x = layers.Conv2D(8, 3, activation="relu")(layers.Conv2D(4, 3, activation="relu")(start))
+    tower = _net(start, layers.Dense(8)(layers.GlobalAveragePooling2D()(x)))
+    apart = layers.Subtract()([tower(left), tower(right)])
+    x = layers.Multiply()([apart, apart])
+    return _net([left, right], layers.Dense(1, activation="sigmoid")(x))
+
+
+def generator() -> Any:
+    from keras import Input, layers
+
+    start = Input((16,), name="noise")
+    x = layers.Reshape((8, 8))(layers.Dense(64, activation="relu")(start))
+    x = layers.LeakyReLU(0.2)(layers.Conv1DTranspose(4, 4, strides=2, padding="same")(x))
+    return _net(start, layers.Conv1D(1, 5, padding="same", activation="tanh")(x))
+
+
+def video() -> Any:
+    from keras import Input, layers
+
+    start = Input((4, 8, 8, 1), name="frames")
+    x = layers.TimeDistributed(layers.Conv2D(4, 3, padding="same", activation="relu"))(start)
+    x = layers.GlobalAveragePooling2D()(layers.ConvLSTM2D(4, 3, padding="same")(x))
+    return _net(start, layers.Dense(3, activation="softmax")(x))
+
+
+def group_norm() -> Any:
+    from keras import Input, layers
+
+    start = Input((16, 16, 3), name="picture")
+    x = layers.Conv2D(8, 3, padding="same")(start)
+    y = layers.Conv2D(8, 3, padding="same", activation="swish")(layers.GroupNormalization(4)(x))
+    return _net(start, layers.Dense(4)(layers.GlobalAveragePooling2D()(layers.Add()([x, y]))))
+
+
 def tiny() -> Any:
     from keras import Input, layers
 
@@ -212,7 +251,8 @@ MODELS: dict[str, Callable[[], Any]] = {
     for f in (
         mobilenet_v2, mobilenet_v3, efficientnet, resnet, audio, lstm, gru, transformer, embedding,
         two_inputs, two_outputs, dynamic_size, regression, autoencoder, unet, sigmoid,
-        several_labels, rescaling, uint8_input, mixed_precision, custom, tiny,
+        several_labels, rescaling, uint8_input, mixed_precision, custom, tiny, siamese, generator,
+        video, group_norm,
     )
 }  # fmt: skip
 

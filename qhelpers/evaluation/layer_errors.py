@@ -88,9 +88,9 @@ def tensor_errors(
     ]
     pairs = matched(left, right)
     found = [_Sums(left, right), *(_Sums(left, right, pair, alone) for pair in pairs)]
-    count = len(values[0])
+    count, size = len(values[0]), 8 if alone else len(values[0])  # alone, they take much memory
     with progress(count, "Layers") as advance:
-        for done, _ in zip(left.batches(raw[0], count), right.batches(raw[1], count), strict=True):
+        for done, _ in zip(left.batches(raw[0], size), right.batches(raw[1], size), strict=True):
             for sums in found:
                 sums.add()
             advance(done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from qhelpers import paths
+from qhelpers.arithmetic import affine
+from qhelpers.arithmetic.ranges import by_mse, by_percentile
 from qhelpers.evaluation import layer_errors
 from qhelpers.evaluation.layer_errors import TensorError
 from qhelpers.progress import progress
@@ -17,13 +20,17 @@ from qhelpers.quantizer import recipes
 from qhelpers.quantizer.recipes import Made, Ranges
 from qhelpers.quantizer.samples import Data
 from qhelpers.quantizer.tasks import Score
+from qhelpers.tflite import litert
 from qhelpers.tflite.file import Array, written
 from qhelpers.tflite.litert import LiteModel
 
-_KEPT = 2000  # values of a tensor that are kept of one batch
+_KEPT = 250  # values of a tensor that are kept of one batch
 _PROBES = 32
-_WEIGHTED = {"CONV_2D": (0, 3), "DEPTHWISE_CONV_2D": (3, 3), "FULLY_CONNECTED": (0, 1)}
 # Axes of the output and of the input channels in an operation's weights.
+_MAKES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
+_READS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 1, "MUL": -1}
+_LETS_PASS = ("RELU", "LEAKY_RELU", "MAX_POOL_2D", "AVERAGE_POOL_2D", "MEAN", "PAD", "RESHAPE")
+_RELU6 = 3
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class _Trial:
 
     name: str
     score: Score
-    content: bytes
+    file: LiteModel
     float32: bytes
     ranges: Ranges
 
@@ -40,24 +47,17 @@ class _Trial:
 def cure(
     float32: bytes,
     calibration: Data,
-    judge: Callable[[bytes], Score],
+    judge: Callable[[LiteModel], Score],
     start: Score | None,
     tolerance: float,
     io: str,
 ) -> tuple[list[Made], list[str]]:
     """Try every cure, measure each on unseen samples, and keep what helps.
 
-    Args:
-        float32: the float32 file's content.
-        calibration: by input, the samples that give the ranges.
-        judge: measures a file.
-        start: the int8 file's score; None where there is no int8 file.
-        tolerance: the loss that is accepted.
-        io: "float32" keeps float inputs and outputs.
-
-    Returns:
-        The files that are better than int8, at most two: in integers, and with some layers in
-        float32; and what was tried, in words.
+    `judge` measures a file; `start` is the int8 file's score, None where there is none; a loss of
+    `tolerance` is accepted; `io` "float32" keeps float inputs and outputs. Returns the files that
+    are better than int8, at most two: in integers, and with some layers in float32; and what was
+    tried, in words.
     """
     try:
         paths.require("litert_quantizer", extra="quantizer")
@@ -73,16 +73,21 @@ def cure(
         try:
             source, ranges = plan()
             content = recipes.requantized(source, "int8", calibration, io, keep, ranges)
-            trials.append(_Trial(name, judge(content), content, source, ranges))
+            file = litert.opened(content)
+            trials.append(_Trial(name, judge(file), file, source, ranges))
         except Exception as error:  # a cure that cannot be had is one line, not the end
             lines.append(f"{name}: could not be had: {recipes.reason(error)}")
             return
-        score = trials[-1].score
-        what = f"loses {score.loss:.2%}, {score.sqnr_db:.1f} dB, {len(content):,} bytes"
-        lines.append(f"{name}: {what}.")
+        loss, noise = trials[-1].score.loss, trials[-1].score.sqnr_db
+        lines.append(f"{name}: loses {loss:.2%}, {noise:.1f} dB, {file.size:,} bytes.")
+
+    def rank(score: Score) -> tuple[float, float]:
+        return max(
+            round(score.loss - tolerance, 6), 0.0
+        ), -score.sqnr_db  # within it, noise decides
 
     def best() -> _Trial:
-        return min(trials, key=lambda trial: trial.score.rank)
+        return min(trials, key=lambda trial: rank(trial.score))
 
     with progress(6, "Curing int8") as advance:
         advance(1, "ranges")
@@ -92,38 +97,38 @@ def cure(
         if not trials:
             return [], lines
         base = best()
-        attempt(
-            f"biases corrected ({base.name})",
-            lambda: (_unbiased(base.float32, base.content, calibration), base.ranges),
-        )
+        errors: list[TensorError] = []
+        with contextlib.suppress(ValueError):  # two files that cannot be compared
+            errors = compared(base.float32, base.file.content, calibration)
+        name = f"biases corrected ({base.name})"
+        attempt(name, lambda: (_unbiased(base.float32, errors), base.ranges))
         cured, made = best(), []
-        if start is None or cured.score.rank < start.rank:
-            made.append(Made("int8_cured", cured.content, f"Cure: {cured.name}."))
+        if start is None or rank(cured.score) < rank(start):
+            made.append(Made("int8_cured", cured.file, f"Cure: {cured.name}."))
         if min(cured.score.loss, start.loss if start else np.inf) <= tolerance:
             return made, lines
-        worst = _worst_layers(float32, base.content, calibration)
-        kept, names, name = 1, [error.name for error in worst], ""
-        while worst:
-            name = f"{min(kept, len(worst))} of {len(worst)} weighted layers in float32"
+        worst = _worst_layers(errors)
+        kept, name = 0, ""
+        while kept < len(worst):
+            kept = min(2 * kept or 1, len(worst))
+            name = f"{kept} of {len(worst)} weighted layers in float32"
             tensors = [error.tensor for error in worst[:kept]]
             attempt(name, lambda: (base.float32, base.ranges), tensors)
-            found = trials[-1]
-            hopeless = kept >= 8 and found.score.loss >= cured.score.loss
-            if found.score.loss <= tolerance or kept >= len(worst) or hopeless:
+            loss = trials[-1].score.loss
+            if loss <= tolerance or (kept >= 8 and loss >= cured.score.loss):
                 break
-            kept *= 2
-        if trials[-1].name == name and trials[-1].score.rank < cured.score.rank:
-            listed = ", ".join(names[:kept][:12]) + ", ..." * (kept > 12)
-            cost = len(trials[-1].content) - len(cured.content)
+        if trials[-1].name == name and rank(trials[-1].score) < rank(cured.score):
+            listed = ", ".join([*(e.name for e in worst[:kept][:12]), *["..."] * (kept > 12)])
+            cost = trials[-1].file.size - cured.file.size
             lines.append(f"In float32: {listed}; {cost:+,} bytes.")
-            made.append(Made("int8_mixed", trials[-1].content, lines[-1]))
+            made.append(Made("int8_mixed", trials[-1].file, lines[-1]))
     return made, lines
 
 
-def _worst_layers(float32: bytes, other: bytes, calibration: Data) -> list[TensorError]:
+def _worst_layers(errors: Sequence[TensorError]) -> list[TensorError]:
     """Return the layers with weights, those with most noise of their own first."""
-    errors = [e for e in compared(float32, other, calibration) if e.weights_db is not None]
-    return sorted(errors, key=lambda e: e.alone.get("own", np.inf))
+    weighted = (error for error in errors if error.weights_db is not None)
+    return sorted(weighted, key=lambda error: error.alone.get("own", np.inf))
 
 
 def compared(float32: bytes, other: bytes, samples: Data) -> list[TensorError]:
@@ -144,27 +149,19 @@ def _choices(float32: bytes, calibration: Data) -> dict[str, Ranges]:
 
     whole = recipes.extremes(passing())
     seen = {name: np.concatenate(some) for name, some in parts.items()}
-    most = {n: tuple(np.percentile(v, (0.01, 99.99))) for n, v in seen.items()}
     return {
         "smallest to largest": whole,
-        "99.98 % of the values": most,
-        "least squared error": {name: _least_error(values) for name, values in seen.items()},
+        "99.98 % of the values": {
+            name: _ends(by_percentile(v, percent=99.98)) for name, v in seen.items()
+        },
+        "least squared error": {name: _ends(by_mse(v)) for name, v in seen.items()},
     }
 
 
-def _least_error(values: Array) -> tuple[float, float]:
-    """Return the range whose 256 steps have the least squared error, of 40 shares of the whole."""
-    low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
-    if low == high:
-        return low, high
-
-    def error(share: float) -> float:
-        scale = share * (high - low) / 255
-        steps = np.clip(np.rint(values / scale), share * low / scale, share * high / scale)
-        return float(np.square(steps * scale - values).mean())
-
-    share = min(np.linspace(1, 0.2, 40), key=error)
-    return float(share * low), float(share * high)
+def _ends(params: affine.QuantParams) -> tuple[float, float]:
+    """Return the real numbers that the smallest and the largest integer stand for."""
+    low, high = affine.dequantize(np.array([params.qmin, params.qmax]), params)
+    return float(low), float(high)
 
 
 class _Edited:
@@ -177,11 +174,7 @@ class _Edited:
     def get(self, at: int, slot: int) -> Array | None:
         """Return the float32 constant that operation `at` reads as input `slot`; None for none."""
         place = (*self.file.operations[at].inputs, -1, -1)[slot]
-        if (
-            place < 0
-            or not self.file.is_stored(place)
-            or self.file.tensors[place].kind != "float32"
-        ):
+        if place < 0 or not self.file.is_stored(place):
             return None
         return self.values.get((at, slot), self.file.value(place))
 
@@ -210,13 +203,13 @@ class _Edited:
         return written(schema)
 
 
-def _unbiased(float32: bytes, quantized: bytes, calibration: Data) -> bytes:
+def _unbiased(float32: bytes, errors: Sequence[TensorError]) -> bytes:
     """Return the float32 file with each bias less the offset that the quantized layer adds."""
     edited = _Edited(float32)
-    shifts = {e.tensor: e.shift for e in compared(float32, quantized, calibration)}
+    shifts = {error.tensor: error.shift for error in errors}
     for at, step in enumerate(edited.file.operations):
         shift = shifts.get(edited.file.tensors[step.outputs[0]].name)
-        bias = edited.get(at, 2) if step.name in _WEIGHTED else None
+        bias = edited.get(at, 2) if step.name in _MAKES else None
         if bias is not None and shift is not None and bias.shape == shift.shape:
             edited.values[at, 2] = bias - shift
     return edited.content()
@@ -225,12 +218,12 @@ def _unbiased(float32: bytes, quantized: bytes, calibration: Data) -> bytes:
 def _equalized(float32: bytes, calibration: Data) -> tuple[bytes, Ranges]:
     """Return a float32 file that computes the same, with channels of more even ranges; its ranges.
 
-    Between two layers with weights and nothing but ReLU, each channel can be divided by any
-    positive number that the next layer's weights are multiplied with. It is chosen between what
-    evens out the activations and what evens out these weights (half of each, in logarithms).
+    Between two operations with weights and nothing but ReLU, pooling or the like, each channel can
+    be divided by any positive number that the next weights are multiplied with. It evens out half
+    the activations, half these weights, in logarithms. ReLU6: a channel must not reach 6 by that.
 
     Raises:
-        ValueError: no two layers follow each other like that.
+        ValueError: no two operations follow each other like that.
     """
     edited = _Edited(float32)
     largest: dict[str, Array] = {}
@@ -239,40 +232,52 @@ def _equalized(float32: bytes, calibration: Data) -> tuple[bytes, Ranges]:
         largest[name] = np.maximum(largest.get(name, channels), channels)
     for one, two in _neighbours(edited.file):
         step, after = edited.file.operations[one], edited.file.operations[two]
-        out_axis, in_axis = _WEIGHTED[step.name][0], _WEIGHTED[after.name][1]
         first, bias, second = edited.get(one, 1), edited.get(one, 2), edited.get(two, 1)
-        reach = largest[edited.file.tensors[step.outputs[0]].name]
-        if first is None or second is None or second.shape[in_axis] != len(reach):
+        reach = np.maximum(largest[edited.file.tensors[step.outputs[0]].name], 1e-6)
+        if first is None or second is None or not second.ndim:
             continue
-        weight = np.abs(np.moveaxis(second, in_axis, -1)).reshape(-1, len(reach)).max(0)
-        factor = np.sqrt(np.maximum(reach, 1e-6) / np.maximum(weight, 1e-6))
-        factor = np.clip(factor / np.exp(np.log(factor).mean()), 1e-2, 1e2).astype(np.float32)
-        edited.values[one, 1] = _multiplied(first, 1 / factor, out_axis)
-        edited.values[two, 1] = _multiplied(second, factor, in_axis)
+        axis = _READS[after.name]
+        times, rest = divmod(second.shape[axis], len(reach))  # places that were flattened
+        if rest or (times != 1 and after.name != "FULLY_CONNECTED"):
+            continue
+        weight = np.abs(np.moveaxis(second, axis, -1)).reshape(-1, len(reach)).max(0)
+        factor = np.sqrt(reach / np.maximum(weight, 1e-6))
+        factor = np.clip(factor / np.exp(np.log(factor).mean()), 1e-2, 1e2)
+        if step.options.get("fusedActivationFunction") == _RELU6:
+            factor = np.where(reach < 6, np.maximum(factor, reach / 6), 1)
+        edited.values[one, 1] = _multiplied(first, 1 / factor, _MAKES[step.name])
+        edited.values[two, 1] = _multiplied(second, np.tile(factor, times), axis)
         if bias is not None:
             edited.values[one, 2] = bias / factor
     if not edited.values:
-        raise ValueError("no two layers follow each other with only ReLU between them")
+        raise ValueError("no two layers follow each other with only ReLU or pooling between them")
     content = edited.content()
     return content, recipes.extremes(recipes.activations(content, calibration))
 
 
 def _neighbours(file: LiteModel) -> list[tuple[int, int]]:
-    """Return pairs of operations with weights, the second the only reader of the first's result."""
+    """Return pairs of operations with weights: the second reads what becomes of the first's."""
     readers = defaultdict(list)
     for at, step in enumerate(file.operations):
-        for i in step.inputs:
+        for i in step.inputs if step.name != "SHAPE" else ():
             readers[i].append(at)
     for info in file.outputs:
         readers[info.index].append(-1)
     pairs = []
-    for at, step in enumerate(file.operations):
-        after = readers[step.outputs[0]]
-        plain = step.options.get("fusedActivationFunction", 0) in (0, 1)  # none, or ReLU
-        if step.name in _WEIGHTED and plain and len(after) == 1 and after[0] >= 0:
-            following = file.operations[after[0]]
-            if following.name in _WEIGHTED and following.inputs[0] == step.outputs[0]:
+    for at, first in enumerate(file.operations):
+        step, allowed = first, {0, 1, _RELU6}  # the activation is none, ReLU or ReLU6
+        while first.name in _MAKES and step.options.get("fusedActivationFunction", 0) in allowed:
+            after = readers[step.outputs[0]]
+            if len(after) != 1 or after[0] < 0:
+                break
+            before, step, allowed = step, file.operations[after[0]], {0, 1}
+            if step.name in _READS and step.inputs[0] == before.outputs[0]:
                 pairs.append((at, after[0]))
+            last = len(file.tensors[step.inputs[0]].shape) - 1
+            if step.name == "MEAN" and {-1, last} & {*file.value(step.inputs[1]).ravel().tolist()}:
+                break
+            if step.name not in _LETS_PASS:
+                break
     return pairs
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import io
+import json
 import re
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import numpy as np
 
 from qhelpers import paths
 from qhelpers.quantizer.models import about, described
-from qhelpers.tflite import litert, microcontroller, silence
+from qhelpers.tflite import litert, microcontroller
 from qhelpers.tflite.file import MOVES, TfliteFile
 from qhelpers.tflite.litert import LiteModel
 
@@ -62,16 +61,11 @@ def microcontrollers(content: bytes) -> Support:
     return Support(True, f"{size}, and {len(content):,} bytes of flash for the file", arena)
 
 
-def xnnpack(content: bytes) -> str:
+def xnnpack(file: LiteModel) -> str:
     """Ask XNNPACK, LiteRT's engine on CPUs, which operations it takes over."""
-    module = paths.require("ai_edge_litert.interpreter", extra="litert")
-    try:
-        with silence.quiet():
-            opened = module.Interpreter(model_content=content)
-            opened.allocate_tensors()
-            steps = opened._get_ops_details()
-    except (ValueError, RuntimeError) as error:
-        return f"refused: {str(error).splitlines()[0]}"
+    if file.engine != "xnnpack":
+        return "refuses the file; LiteRT's own kernels run it"
+    steps = file.interpreter._get_ops_details()
     own = [step for step in steps if step["op_name"] != "DELEGATE"]
     makers = {int(i): at for at, step in enumerate(own) for i in step["outputs"]}
     taken: set[int] = set()
@@ -88,34 +82,29 @@ def xnnpack(content: bytes) -> str:
     return f"takes {len(taken)} of {len(own)} operations{rest}"
 
 
-def gpu(content: bytes) -> str:
-    """Ask TensorFlow's analyzer whether LiteRT's GPU delegate takes the operations."""
-    printed = io.StringIO()
-    try:
-        tf = paths.require("tensorflow", extra="tensorflow")
-        with silence.quiet(), contextlib.redirect_stdout(printed):
-            tf.lite.experimental.Analyzer.analyze(model_content=content, gpu_compatibility=True)
-    except Exception as error:
-        return f"could not be asked: {str(error).splitlines()[0]}"
-    if "looks compatible with GPU" in printed.getvalue():
-        return "takes all operations, says TensorFlow's analyzer"
-    why = re.search(r"GPU COMPATIBILITY WARNING:(.*)", printed.getvalue())
-    return f"does not take {why[1].strip() if why else 'some operations'}"
+def gpu(file: TfliteFile) -> str:
+    """Say which operations LiteRT's GPU delegate takes, by a dated table, `gpu.json`.
 
-
-def quantized(file: TfliteFile) -> bool:
-    """Say whether a file is quantized: it holds weights with scales, or half floats."""
-    return any(t.scales.size or t.kind == "float16" for t in file.constants())
+    TensorFlow's analyzer is not asked: 2.21 calls files compatible whatever they hold.
+    """
+    if any(tensor.kind == "int16" for tensor in file.tensors):
+        return "does not take 16-bit activations"
+    table = json.loads(Path(__file__).with_name("gpu.json").read_text(encoding="utf-8"))
+    told, known = ({*table[by]["operations"]} for by in ("delegate", "documentation"))
+    names = dict.fromkeys(step.name for step in file.operations)
+    left, some = [n for n in names if n not in told | known], [n for n in names if n in told]
+    rest = f"; not {', '.join(left)}" if left else ""
+    rest += f"; {', '.join(some)} by its source, not by its documentation" if some else ""
+    count = sum(step.name not in left for step in file.operations)
+    return f"takes {count} of {len(file.operations)} operations{rest} ({table['date']})"
 
 
 def integer_only(file: TfliteFile) -> str:
     """Say whether a file computes in integers throughout, and if not, what keeps floats and why."""
     floats = file.float_operations()
     if not floats and any(t.dtype.kind == "f" for t in (*file.inputs, *file.outputs)):
-        return (
-            "Computes in integers, between float inputs or outputs: QUANTIZE and DEQUANTIZE at "
-            "the ends need floats. An integer-only device wants --io int8."
-        )
+        said = "Computes in integers, between float inputs or outputs: QUANTIZE and DEQUANTIZE at "
+        return said + "the ends need floats. An integer-only device wants --io int8."
     if not floats:
         return "Integer only: no operation computes in floating point, inputs and outputs included."
     if not any(t.scales.size for t in file.tensors):
@@ -178,9 +167,8 @@ def peak_memory(file: TfliteFile) -> int:
     return peak
 
 
-def facts(content: bytes) -> dict[str, str]:
-    """Return what there is to know about a .tflite file, in words, by what it is about."""
-    file = TfliteFile(content)
+def facts(file: TfliteFile) -> dict[str, str]:
+    """Return what there is to know about a file, in words; more of one that can be run."""
     kinds, stored = Counter(step.name for step in file.operations), file.stored_bytes()
     scaled = [t for t in file.constants() if t.scales.size]
     found = {
@@ -194,11 +182,9 @@ def facts(content: bytes) -> dict[str, str]:
         "Work": f"{multiply_adds(file):,} multiply-adds; activations of {peak_memory(file):,} "
         "bytes at the worst step",
     }
-    try:
-        opened = litert.opened(content)
-    except ValueError as error:
-        return found | {"Opens": f"no: {error}"}
-    for label, ports in (("Input", opened.ins), ("Output", opened.outs)):
+    if not isinstance(file, LiteModel):
+        return found
+    for label, ports in (("Input", file.ins), ("Output", file.outs)):
         said = []
         for name, info in ports.items():
             scales = zip(info.scales[:1], info.zero_points[:1], strict=True)
@@ -206,10 +192,10 @@ def facts(content: bytes) -> dict[str, str]:
             said.append(described(name, info) + known)
         found[label] = "; ".join(said)
     return found | {
-        "In code": "\n".join(lines_of_code(opened)),
-        "XNNPACK": xnnpack(content),
-        "GPU delegate": gpu(content),
-        "Microcontroller": microcontrollers(content).said,
+        "In code": "\n".join(lines_of_code(file)),
+        "XNNPACK": xnnpack(file),
+        "GPU delegate": gpu(file),
+        "Microcontroller": microcontrollers(file.content).said,
     }
 
 
@@ -217,8 +203,12 @@ def describe(path: Path) -> str:
     """Return what is in a .tflite file, as text; an error says that it is none."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}.")
-    with about(path):
-        found = facts(path.read_bytes())
+    content = path.read_bytes()
+    try:
+        found = facts(litert.opened(content))
+    except ValueError as error:  # it cannot be run, and can perhaps be read
+        with about(path):
+            found = facts(TfliteFile(content)) | {"Opens": f"no: {error}"}
     lines = [f"{path.name}: {path.stat().st_size:,} bytes"]
     for label, said in found.items():
         lines += [f"{label:17}{line}" for line in said.splitlines()]

@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,8 +32,11 @@ _LAMBDA = (
     "{} holds a Lambda layer, which is code, and code is not loaded. Write the layer as a class "
     "and name it: --custom-objects module:Class."
 )
+_H5 = (".h5", ".hdf5")
+_CALLS = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer", "ClassMethod", "InstanceMethod")
 Shapes = Mapping[str, Sequence[int]]
 """By input, "" for the only one, its shape without the batch."""
+Ports = Mapping[str, tuple[str, Sequence[int | None]]]  # type and shape, None for an open size
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Model:
 
     file: LiteModel  # in float32, or as it was given
     saved: Path | None = None  # a SavedModel that the converter reads; None for a .tflite file
-    scales: str = ""  # the layer that scales the inputs inside the model, such as "Rescaling"
+    reach: float = 0.0  # of the inputs that a layer of the model scales; 0 for no such layer
     rows: Mapping[str, int] = field(default_factory=dict)  # by input, of an embedding that reads it
     seen: tuple[Any, Array, Array] | None = None  # see `_first_statistics`
     notes: tuple[str, ...] = ()  # what was changed on the way
@@ -72,24 +76,19 @@ def described(name: str, info: TensorInfo) -> str:
 
 
 def load(path: Path, work: Path, shapes: Shapes, custom: Sequence[str] = ()) -> Model:
-    """Load a model without running code from its file.
+    """Load a model without running code from its file, a .keras, .h5 or .tflite, or SavedModel.
 
-    Args:
-        path: a .keras, .h5 or .tflite file, or a SavedModel folder.
-        work: an empty folder for what is made on the way.
-        shapes: where a size is open.
-        custom: layers of one's own, "module:Class".
+    `work` is an empty folder for what is made on the way; `shapes` fixes open sizes; `custom` names
+    layers of one's own, "module:Class".
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}.")
     if path.suffix == ".tflite" and path.is_file():
         return _opened(path, path.read_bytes(), None, shapes)
     if path.is_dir():
-        _check_saved_model(path)
-        return _opened(path, _float32(path, path), path, shapes)
-    if path.suffix in (".h5", ".hdf5"):
-        _check_h5(path)
-    elif path.suffix != ".keras" or not zipfile.is_zipfile(path):
+        saved = _checked_saved_model(path, work)
+        return _opened(path, _float32(path, saved), saved, shapes)
+    if path.suffix not in _H5 and not (path.suffix == ".keras" and zipfile.is_zipfile(path)):
         raise ValueError(
             f"{path} is not a .keras file, nor .h5, .tflite or a SavedModel folder. Save one: "
             "model.save('model.keras')."
@@ -97,11 +96,30 @@ def load(path: Path, work: Path, shapes: Shapes, custom: Sequence[str] = ()) -> 
     return _from_keras(path, work, shapes, custom)
 
 
+def quantized(file: TfliteFile) -> bool:
+    """Say whether a file is quantized: it holds weights with scales, or half floats."""
+    return any(t.scales.size or t.kind == "float16" for t in file.constants())
+
+
 def _opened(path: Path, content: bytes, saved: Path | None, shapes: Shapes) -> Model:
     """Return the model of a float32 .tflite file; its open sizes are fixed in the file."""
     with about(path):
         file = TfliteFile(content)
-        inputs = {info.plain_name: (info.kind, _size(file, info)) for info in file.inputs}
+        if quantized(file):
+            raise ValueError(
+                f"it is quantized already ({file.stored()}). Bring the float32 model that it was "
+                f"made from. What is in it: python -m qhelpers inspect {path}"
+            )
+        codes = file.schema.operatorCodes
+        if any(code.builtinCode < code.deprecatedBuiltinCode for code in codes):
+            for code in codes:  # files of 2020 have only these, which LiteRT Quantizer passes over
+                code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
+            content = written(file.schema)
+        inputs: dict[str, tuple[str, Sequence[int | None]]] = {}
+        for info in file.inputs:
+            signature = file.schema.subgraphs[0].tensors[info.index].shapeSignature
+            size = (info.shape if signature is None else signature)[1:]
+            inputs[info.plain_name] = info.kind, [int(n) if n >= 0 else None for n in size]
         fixed = _fixed(inputs, shapes)
         if not any(None in size for _, size in inputs.values()):
             return Model(litert.opened(content), saved)
@@ -118,17 +136,8 @@ def about(path: Path) -> Iterator[None]:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _size(file: TfliteFile, info: TensorInfo) -> list[int | None]:
-    """Return a tensor's shape without the batch; None for an open size."""
-    signature = file.schema.subgraphs[0].tensors[info.index].shapeSignature
-    size = info.shape if signature is None else signature
-    return [int(side) if side >= 0 else None for side in size[1:]]
-
-
-def _fixed(
-    inputs: Mapping[str, tuple[str, Sequence[int | None]]], shapes: Shapes
-) -> dict[str, tuple[int, ...]]:
-    """Return each input's shape without the batch; `inputs` has types, and None for open sizes."""
+def _fixed(inputs: Ports, shapes: Shapes) -> dict[str, tuple[int, ...]]:
+    """Return each input's shape without the batch."""
     if set(shapes) - set(inputs) - {""} or ("" in shapes and len(inputs) > 1):
         names = ", ".join(inputs)
         raise ValueError(f"--shape: name one of the inputs, {names}, such as NAME=32,32,3.")
@@ -178,13 +187,14 @@ def _tensorflow() -> Any:
         return paths.require("tensorflow", extra="tensorflow")
 
 
-def _check_h5(path: Path) -> None:
-    """Refuse an .h5 file that is none, or that holds code; nothing in it is run for that."""
+def _checked_h5(path: Path, work: Path) -> Path:
+    """Return a copy as Keras 3 reads it; refuse a file that is none, or that holds code, unrun."""
     h5py = paths.require("h5py", extra="tensorflow")
+    made = Path(shutil.copyfile(path, work / "model.h5"))
     try:
-        with h5py.File(path, "r") as stored:
-            config = stored.attrs["model_config"]
-            found = json.loads(config if isinstance(config, str) else config.decode())
+        with h5py.File(made, "r+") as stored:
+            found = json.loads(stored.attrs["model_config"], object_hook=_keras_3)
+            stored.attrs["model_config"] = json.dumps(found)
     except KeyError as error:
         raise ValueError(
             f"{path} holds weights without a model. Save the model: model.save('model.keras')."
@@ -193,10 +203,24 @@ def _check_h5(path: Path) -> None:
         raise ValueError(f"{path} is damaged or not an .h5 file.") from error
     if '"Lambda"' in json.dumps(found):  # before Keras 3.11.3 safe mode did not hold for .h5
         raise ValueError(_LAMBDA.format(path))
+    return made
 
 
-def _check_saved_model(path: Path) -> None:
-    """Refuse a folder that is no SavedModel, or whose operations run code or touch files."""
+def _keras_3(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a layer's configuration without what Keras 2 wrote into it and Keras 3 refuses."""
+    gone = [
+        key for key, usual in (("groups", 1), ("time_major", False)) if config.get(key) == usual
+    ]
+    if "pointwise_initializer" in config:  # a separable convolution has no kernel of this name
+        gone += ["kernel_initializer", "kernel_regularizer", "kernel_constraint"]
+    return {key: value for key, value in config.items() if key not in gone}
+
+
+def _checked_saved_model(path: Path, work: Path) -> Path:
+    """Return a copy without an optimizer's state, which TensorFlow cannot load for all Keras' ages.
+
+    Refuses a folder that is no SavedModel, or whose operations run code or touch files.
+    """
     graph = path / "saved_model.pb"
     if not graph.is_file():
         raise ValueError(f"{path} is a folder without saved_model.pb: not a SavedModel.")
@@ -218,6 +242,12 @@ def _check_saved_model(path: Path) -> None:
             f"{path} holds operations that run code or touch files, and is not loaded: "
             f"{', '.join(harmful)}."
         )
+    for part in stored.meta_graphs:
+        for node in part.object_graph_def.nodes:
+            node.ClearField("slot_variables")
+    made = Path(shutil.copytree(path, work / "given", dirs_exist_ok=True))
+    (made / "saved_model.pb").write_bytes(stored.SerializeToString())
+    return made
 
 
 def _float32(path: Path, saved: Path) -> bytes:
@@ -232,9 +262,10 @@ def _float32(path: Path, saved: Path) -> bytes:
         raise ValueError(f"{path} cannot be converted even to float32: {why}") from error
 
 
-def first_line(error: Exception) -> str:
-    """Return the first line of what an exception says."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()[:240]
+def first_line(error: Exception | str) -> str:
+    """Return the first line of what an exception says, behind what Keras puts before it."""
+    said = re.sub(r"\x1b\[\d*m|^Exception encountered when calling .*", "", str(error)).strip()
+    return (said.splitlines() or [type(error).__name__])[0].strip()[:240]
 
 
 def _from_keras(path: Path, work: Path, shapes: Shapes, custom: Sequence[str]) -> Model:
@@ -243,24 +274,28 @@ def _from_keras(path: Path, work: Path, shapes: Shapes, custom: Sequence[str]) -
     _tensorflow()
     keras = paths.require("keras", extra="tensorflow")
     with silence.quiet():
-        model = _loaded(keras, path, objects)
+        readable = _checked_h5(path, work) if path.suffix in _H5 else path
+        model = _loaded(keras, path, readable, objects)
         sizes = {t.name: (str(t.dtype), list(t.shape[1:])) for t in model.inputs}
         with about(path):
             fixed = _fixed(sizes, shapes)
         config = json.dumps(keras.saving.serialize_keras_object(model))
+        if '"stateful": true' in config:
+            raise ValueError(f"{path} keeps a state between calls. Build it with stateful=False.")
         half, loops = '"mixed_' in config, '"unroll": false' in config
         notes = ["Mixed precision was undone: the converter needs float32."] * half
         notes += ["Recurrent layers were unrolled: their loops cannot be calibrated."] * loops
         notes += [f"{n}'s open size: {fixed[n]}." for n, (_, s) in sizes.items() if None in s]
         try:
             if half or loops:
-                model = _rebuilt(keras, model, fixed, objects)
+                with keras.saving.custom_object_scope(objects):
+                    model = _rebuilt(keras, model, config, fixed)
             _export(keras, model, fixed, work / "saved")
         except Exception as error:
             what = f"{path} cannot be built anew and exported: {first_line(error)}"
             raise ValueError(what) from error
         kinds = [(type(layer).__name__, layer) for layer in model._flatten_layers()]
-        scales = [kind for kind, _ in kinds if kind in ("Rescaling", "Normalization")]
+        scaling = [part for kind, part in kinds if kind in ("Rescaling", "Normalization")]
         rows = {
             layer.input.name: layer.input_dim
             for kind, layer in kinds
@@ -268,20 +303,33 @@ def _from_keras(path: Path, work: Path, shapes: Shapes, custom: Sequence[str]) -
         }
         seen = _first_statistics(keras, model)
     made = _opened(path, _float32(path, work / "saved"), work / "saved", {})
-    scale = scales[0] if scales else ""
-    return replace(made, scales=scale, rows=rows, seen=seen, notes=tuple(notes))
+    reach = _reach(scaling[0]) if scaling else 0.0
+    return replace(made, reach=reach, rows=rows, seen=seen, notes=tuple(notes))
 
 
-def _loaded(keras: Any, path: Path, objects: Mapping[str, Any]) -> Any:
+def _reach(layer: Any) -> float:
+    """Return about how large the inputs are that a Rescaling or Normalization layer expects."""
+    if hasattr(layer, "scale"):
+        return float(np.max(1 / np.abs(layer.scale)))
+    return float(np.max(np.abs(layer.mean) + np.sqrt(layer.variance)))
+
+
+def _loaded(keras: Any, path: Path, readable: Path, objects: Mapping[str, Any]) -> Any:
     """Load a model in safe mode; what Keras raises becomes one line."""
     keras.config.disable_interactive_logging()
     try:
-        model = keras.models.load_model(path, objects, compile=False, safe_mode=True)
+        model = keras.models.load_model(readable, objects, compile=False, safe_mode=True)
     except Exception as error:  # whatever a strange file makes Keras raise
         known = r"(?:Could not locate (?:class|function) '|Unknown layer: '?)(\w+)"
         missing = re.search(known, str(error))
-        why = f"Keras cannot load {path} in safe mode: {first_line(error)}"
-        if "ambda" in str(error):
+        export = (
+            "Where it was made, call tf.saved_model.save(model, 'saved'), and bring the folder."
+        )
+        cause = first_line(str(error).rpartition("Exception encountered: ")[2])
+        why = f"Keras cannot load {path} in safe mode: {cause} {export}"
+        if missing and missing[1] in _CALLS:
+            why = f"{path} calls TensorFlow's functions as Keras 2 alone can. {export}"
+        elif "ambda" in str(error):
             why = _LAMBDA.format(f"Keras cannot load {path} in safe mode: it")
         elif missing:
             name = f"a layer {missing[1]!r} of your own"
@@ -307,29 +355,19 @@ def _custom_object(name: str) -> tuple[str, Any]:
         raise ValueError(f"--custom-objects {name}: {error}.") from error
 
 
-def _rebuilt(
-    keras: Any, model: Any, shapes: Mapping[str, tuple[int, ...]], objects: Mapping[str, Any]
-) -> Any:
+def _rebuilt(keras: Any, model: Any, config: str, shapes: Mapping[str, tuple[int, ...]]) -> Any:
     """Return the same model with recurrent layers unrolled and every layer in float32."""
 
-    def mended(part: Any) -> Any:
-        if isinstance(part, list):
-            return [mended(each) for each in part]
-        if isinstance(part, str):
-            return "float32" if part in ("mixed_float16", "mixed_bfloat16") else part
-        if not isinstance(part, dict):
-            return part
-        new = {key: mended(value) for key, value in part.items()}
-        if new.get("unroll") is False:
-            new["unroll"] = True
-        if "batch_shape" in new and (len(shapes) == 1 or new.get("name") in shapes):
-            own = shapes.get(new.get("name", ""), next(iter(shapes.values())))
-            new["batch_shape"] = [None, *own]
-        return new
+    def mended(part: dict[str, Any]) -> dict[str, Any]:
+        if part.get("unroll") is False:
+            part["unroll"] = True
+        if "batch_shape" in part and (len(shapes) == 1 or part.get("name") in shapes):
+            own = shapes.get(part.get("name", ""), next(iter(shapes.values())))
+            part["batch_shape"] = [None, *own]
+        return part
 
-    config = mended(keras.saving.serialize_keras_object(model))
-    with keras.saving.custom_object_scope(dict(objects)):
-        new = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    floats = re.sub('"mixed_b?float16"', '"float32"', config)
+    new = keras.saving.deserialize_keras_object(json.loads(floats, object_hook=mended))
     new.set_weights(model.get_weights())
     return new
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from qhelpers import paths
 from qhelpers.progress import progress
-from qhelpers.quantizer.models import Model, first_line
+from qhelpers.quantizer.models import Model, first_line, quantized
 from qhelpers.quantizer.samples import Data, count
 from qhelpers.tflite import conversion, litert, silence
 from qhelpers.tflite.conversion import ConversionError
@@ -34,12 +34,7 @@ RECIPES = {
 Ranges = Mapping[str, tuple[float, float]]
 """Smallest and largest value of each activation, by the tensor's name."""
 
-_INSTEAD = {
-    "int8": "float16 or dynamic_range, which keep floats",
-    "int16x8": "int8",
-    "int16x8_bias32": "int16x8",
-    "int4": "dynamic_int8",
-}
+_INSTEAD = {"int8": "float16 or dynamic_range", "int16x8": "int8", "int4": "dynamic_int8"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ class Made:
     """What a recipe gave."""
 
     recipe: str
-    content: bytes | None  # None where it failed
+    file: LiteModel | None  # None where it failed
     why: str = ""  # it failed, or how it was made where that was not as usual
     advice: str = ""  # what to try instead
 
@@ -79,26 +74,28 @@ def make(model: Model, names: Sequence[str], calibration: Data, io: str = "uint8
 def _made(model: Model, name: str, calibration: Data, io: str) -> Made:
     """Quantize by one recipe: by the converter, else by LiteRT Quantizer."""
     if name == "float32":
-        return Made(name, model.file.content)
+        return Made(name, model.file)
     why = ""
-    for tool in ("converter", "quantizer"):
+    for tool in ("converter", "quantizer") if model.saved else ("quantizer",):
         try:
             if tool == "converter":
                 content = _converted(model, name, calibration, io)
             else:
                 content = requantized(model.file.content, name, calibration, io)
-            litert.opened(content).run({n: v[:1] for n, v in calibration.items()})
+            file = litert.opened(content)
+            if not quantized(file):
+                raise ValueError("it leaves weights of fewer than 1,024 numbers as they are")
+            file.run({n: v[:1] for n, v in calibration.items()})
         except Exception as error:  # whatever the tools meet
             why = why or reason(error)
             continue
-        return Made(name, content, why and f"Made by LiteRT Quantizer. The converter: {why}")
+        why = f"The converter: {why}" if why else "It reads .tflite files."
+        return Made(name, file, "" if tool == "converter" else f"Made by LiteRT Quantizer. {why}")
     return Made(name, None, why, _INSTEAD.get(name, "another recipe"))
 
 
 def _converted(model: Model, name: str, calibration: Data, io: str) -> bytes:
     """Quantize by TensorFlow's converter."""
-    if model.saved is None:
-        raise ValueError("the converter reads no .tflite file")
     if name in ("dynamic_int8", "int4"):
         raise ValueError("it has no such recipe")
     if "int" in name and any(step.name == "WHILE" for step in model.file.operations):
@@ -110,15 +107,8 @@ def _converted(model: Model, name: str, calibration: Data, io: str) -> bytes:
         converter._experimental_full_integer_quantization_bias_type = tf.int32
     floats = all(info.dtype.kind == "f" for info in model.file.ins.values())
     recipe = name.removesuffix("_bias32")
-    return conversion.converted(
-        converter, recipe, lambda: one_by_one(calibration), io if floats else "", io
-    )
-
-
-def one_by_one(samples: Data) -> Iterator[Data]:
-    """Return samples as batches of one."""
-    for i in range(count(samples)):
-        yield {name: values[i : i + 1] for name, values in samples.items()}
+    singles = [{n: v[i : i + 1] for n, v in calibration.items()} for i in range(count(calibration))]
+    return conversion.converted(converter, recipe, lambda: iter(singles), io if floats else "", io)
 
 
 def requantized(
@@ -129,15 +119,10 @@ def requantized(
     keep: Sequence[str] = (),
     ranges: Ranges | None = None,
 ) -> bytes:
-    """Quantize a float32 .tflite file by LiteRT Quantizer.
+    """Quantize a float32 .tflite file by LiteRT Quantizer, by a recipe of RECIPES.
 
-    Args:
-        float32: the file's content.
-        name: of RECIPES.
-        calibration: by input, the samples that give the ranges.
-        io: "float32" keeps float inputs and outputs; else they become integers.
-        keep: names of tensors; the operations that make them stay in float32.
-        ranges: in place of those that are seen.
+    Samples, or `ranges` in their place, give the ranges; `io` "float32" keeps float inputs and
+    outputs, else they become integers; operations that make a tensor of `keep` stay in float32.
     """
     module = paths.require("litert_quantizer.quantizer", extra="quantizer")
     with silence.quiet():
@@ -146,17 +131,14 @@ def requantized(
         floats = [(".*", "INPUT"), (".*", "OUTPUT")] if io == "float32" else []
         for regex, operation in [*floats, *((f"^{re.escape(tensor)}", "*") for tensor in keep)]:
             tool.update_quantization_recipe(regex, operation, algorithm_key="no_quantize")
-        found = None
-        if tool.need_calibration:
-            signatures = file.schema.signatureDefs or []
-            key = next((s.signatureKey.decode() for s in signatures), None)
-            found = tool.calibrate({key: [next(one_by_one(calibration))]}, num_threads=1)
-            for tensor, limits in (ranges or extremes(activations(float32, calibration))).items():
-                for end, value in zip(("min", "max"), limits, strict=True):
-                    if tensor in found:
-                        found[tensor][end] = np.full_like(found[tensor][end], value)
-        content = tool.quantize(found, enable_progress_report=False).quantized_model
-    if content is None or bytes(content) == float32:
+        if tool.need_calibration and ranges is None:
+            ranges = extremes(activations(float32, calibration))
+        limits = {
+            tensor: {"min": np.array([[low]], "f"), "max": np.array([[high]], "f")}
+            for tensor, (low, high) in (ranges or {}).items()
+        }
+        content = tool.quantize(limits or None, enable_progress_report=False).quantized_model
+    if content is None or not quantized(TfliteFile(bytes(content))):
         raise ValueError("LiteRT Quantizer found nothing to quantize")
     return bytes(content)
 

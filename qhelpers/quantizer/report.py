@@ -49,9 +49,8 @@ def text(found: Findings) -> str:
         score = row.score
         shares = f"{percent(score.value)} [{percent(score.low, 1)}, {percent(score.high, 1)}]"
         flips = "–" if score.flips is None else f"{score.flips:,}"
-        size, time = f"{row.bytes:,}", f"{row.latency_ms:.3g}"
-        ratios = f"{row.smaller:.2f}x", decibels(score.sqnr_db)
-        cells.append([row.model, size, ratios[0], shares, flips, ratios[1], time])
+        size, noise = (f"{row.bytes:,}", f"{row.smaller:.2f}x"), decibels(score.sqnr_db)
+        cells.append([row.model, *size, shares, flips, noise, f"{row.latency_ms:.3g}"])
     lines = [f"{f.recipe}: failed. {sentence(f.why)} Try {f.advice}." for f in found.failed]
     lines += [f"Warning: {said}" for said in found.warnings]
     lines += [*found.cures, *found.verdict.why]
@@ -59,11 +58,11 @@ def text(found: Findings) -> str:
 
 
 def as_json(found: Findings) -> str:
-    """Return the findings as JSON, without the files' contents; what is not finite becomes null."""
+    """Return the findings as JSON, without the files; what is not finite becomes null."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
-            return {k: plain(v) for k, v in value.items() if k not in ("shift", "content")}
+            return {k: plain(v) for k, v in value.items() if k not in ("shift", "file")}
         if isinstance(value, list | tuple):
             return [plain(each) for each in value]
         return None if isinstance(value, float) and not math.isfinite(value) else value
@@ -137,8 +136,7 @@ def _drawing(errors: Sequence[TensorError]) -> dict[str, Any]:
         "ticks": [(tick, place(0, tick)[1]) for tick in ticks],
         "lines": {
             name: [
-                (*place(i, v), f"{i + 1}. {errors[i].name}: {decibels(v)} dB, {name}")
-                for i, v in points
+                (*place(i, v), f"{i + 1}. {errors[i].name}: {decibels(v)} dB") for i, v in points
             ]
             for name, points in lines.items()
         },

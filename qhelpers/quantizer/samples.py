@@ -52,14 +52,10 @@ def read(
 ) -> Samples:
     """Read what a model is calibrated and judged on; an error says which file does not fit.
 
-    Args:
-        model: the model.
-        calibration: an .npz or .npy file, or a folder of images, in subfolders by class or not.
-        evaluation: another one; None: `calibration` is split.
-        labels: an .npz or .npy file, for `evaluation` if that is given, else for `calibration`.
-        limits: the smallest and the largest value that float inputs may hold; None for any.
-        image_size: height and width of images, which must be the model's.
-        scale: what black and white become, such as (-1, 1).
+    `calibration` is an .npz or .npy file, or a folder of images, in subfolders by class or not; it
+    is split where there is no `evaluation`. `labels`, .npz or .npy, are for `evaluation` if that is
+    given, else for `calibration`. Float inputs may hold values between `limits`; images must be of
+    `image_size`, height and width; black and white become the two values of `scale`.
     """
 
     def inputs(path: Path) -> tuple[Data, Data]:
@@ -152,7 +148,7 @@ def _fitting(
             found = f"{values.dtype}. Use .astype('{info.kind}')."
         elif low < least or high > most:
             wanted, found = f"{wanted}, {least} to {most}", f"{low} to {high}."
-    elif kind in "iub" and not model.scales:  # else a layer of the model scales them
+    elif kind in "iub" and not model.reach:  # else a layer of the model scales them
         found = f"{values.dtype} from {low} to {high}. Scale them as in training; was that 0 to 1? "
         found += "Divide by 255 and use .astype('float32')."
     elif kind == "f" and values.dtype != np.float32:
@@ -184,7 +180,7 @@ def _images(
     files = sorted(f for f in path.rglob("*") if f.suffix.lower() in _IMAGES)
     if not files:
         raise ValueError(f"{path} holds no images ({', '.join(_IMAGES)}).")
-    if scale is None and info.dtype.kind == "f" and not model.scales:
+    if scale is None and info.dtype.kind == "f" and not model.reach:
         raise ValueError(
             f"{path}: say what black and white were in training: --scale 0 1, --scale -1 1, or "
             "--scale 0 255. Nothing in the model tells."
@@ -233,10 +229,10 @@ def _doubts(model: Model, used: Data) -> list[str]:
     for name, values in used.items():
         if len(values) > 1 and (values == values[0]).all():
             said.append(f"All calibration samples of {name!r} are the same: the ranges are wrong.")
-        if model.scales and values.dtype.kind == "f" and values.min() >= 0 and values.max() <= 1:
+        if model.reach > 10 and values.dtype.kind == "f" and 0 <= values.min() <= values.max() <= 1:
             said.append(
                 f"{name!r} holds values from {values.min():.3g} to {values.max():.3g}, and the "
-                f"model has a layer {model.scales} of its own. Were they divided twice?"
+                f"model scales ones of about {model.reach:.3g} itself. Were they divided twice?"
             )
     if count(used) < 50:
         said.append(f"Only {count(used)} samples gave the ranges; take 100 to 300 typical ones.")

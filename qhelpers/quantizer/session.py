@@ -12,12 +12,13 @@ from pathlib import Path
 from qhelpers import paths
 from qhelpers.evaluation.layer_errors import TensorError
 from qhelpers.progress import progress
-from qhelpers.quantizer import cures, inspection, models, recipes, report, samples, tasks, verdict
+from qhelpers.quantizer import cures, models, recipes, report, samples, tasks, verdict
 from qhelpers.quantizer.recipes import Made
 from qhelpers.quantizer.report import Findings
 from qhelpers.quantizer.samples import Data
 from qhelpers.quantizer.tasks import Score
-from qhelpers.tflite import litert
+from qhelpers.quantizer.verdict import Row
+from qhelpers.tflite.litert import LiteModel
 
 
 def quantize(options: argparse.Namespace) -> Findings:
@@ -34,11 +35,6 @@ def quantize(options: argparse.Namespace) -> Findings:
         with progress(1, "Loading") as advance:
             model = models.load(options.model, Path(work), options.shape, options.custom_objects)
             advance(1)
-        if inspection.quantized(model.file):
-            raise ValueError(
-                f"{options.model} is quantized already. See what is in it: python -m qhelpers "
-                f"inspect {options.model}"
-            )
         data = samples.read(
             model,
             options.calibration,
@@ -53,14 +49,14 @@ def quantize(options: argparse.Namespace) -> Findings:
             judged = tasks.build(model, data, reference)
 
         @functools.cache
-        def judge(content: bytes) -> Score:
-            return tasks.score(judged, reference, litert.opened(content).run(data.evaluation))
+        def judge(file: LiteModel) -> Score:
+            return tasks.score(judged, reference, file.run(data.evaluation))
 
         made = recipes.make(model, names, data.calibration, options.io)
         doubts = tasks.doubts(judged, reference)
         cured, lines = _cured(options, data.calibration, judge, made, bool(doubts))
         rows, failed = verdict.measure([*made, *cured], judge, data.evaluation)
-        files = {one.recipe: one.content for one in (*made, *cured) if one.content is not None}
+        files = {one.recipe: one.file.content for one in (*made, *cured) if one.file}
         errors, compared, notes = _layers(files, data.evaluation)
     metric, n = ", ".join(dict.fromkeys(t.name for t in judged)), samples.count(data.evaluation)
     found = Findings(
@@ -89,40 +85,36 @@ def quantize(options: argparse.Namespace) -> Findings:
 def _cured(
     options: argparse.Namespace,
     calibration: Data,
-    judge: Callable[[bytes], Score],
+    judge: Callable[[LiteModel], Score],
     made: Sequence[Made],
     doubtful: bool,
 ) -> tuple[list[Made], list[str]]:
     """Return the cures' files, where int8 needs them, and what was tried."""
-    contents = {one.recipe: one.content for one in made}
-    if options.cure == "never" or "int8" not in contents:
+    files = {one.recipe: one.file for one in made}
+    if options.cure == "never" or "int8" not in files:
         return [], []
     if options.cure == "auto" and doubtful:
         return [], ["Cures were not tried: float32 itself is in doubt, see the warnings."]
-    int8 = contents["int8"]
+    int8, float32 = files["int8"], files["float32"]
     start = None if int8 is None else judge(int8)
     if options.cure == "auto" and start and start.loss <= options.tolerance:
         return [], []
-    float32 = contents["float32"] or b""
-    return cures.cure(float32, calibration, judge, start, options.tolerance, options.io)
+    assert float32 is not None
+    return cures.cure(float32.content, calibration, judge, start, options.tolerance, options.io)
 
 
-def _layers(
-    files: Mapping[str, bytes], evaluation: Data
-) -> tuple[list[TensorError], str, list[str]]:
+def _layers(files: Mapping[str, bytes], unseen: Data) -> tuple[list[TensorError], str, list[str]]:
     """Compare one file layer by layer: the int8 file, else the first that there is."""
     name = next((n for n in ("int8", "int8_cured", *files) if n in files and n != "float32"), "")
     if not name:
         return [], "", []
     try:
-        return cures.compared(files["float32"], files[name], evaluation), name, []
+        return cures.compared(files["float32"], files[name], unseen), name, []
     except ValueError as error:
         return [], "", [f"Not compared layer by layer: {error}"]
 
 
-def _warnings(
-    rows: Sequence[verdict.Row], errors: Sequence[TensorError], compared: str
-) -> list[str]:
+def _warnings(rows: Sequence[Row], errors: Sequence[TensorError], compared: str) -> list[str]:
     """Return warnings about files that keep floats, and ranges that cut unseen values off."""
     said = [
         f"{row.model} is not integer only: {', '.join(row.floats)} stay in floating point."

@@ -60,11 +60,6 @@ class Score:
     flips: int | None  # answers that differ from float32's; None for real values
     sqnr_db: float  # of the outputs against float32's
 
-    @property
-    def rank(self) -> tuple[float, float]:
-        """What orders files: the loss first, then the noise."""
-        return round(self.loss, 6), -self.sqnr_db
-
 
 def answers(outputs: Array, kind: str) -> Array:
     """Return the answers that outputs stand for: classes, or yes and no."""
@@ -176,17 +171,10 @@ def score(tasks: list[Task], float32: Data, outputs: Data) -> Score:
         for task in tasks
         if task.kind != "values"
     ]
-    return Score(
-        value=interval.value,
-        low=interval.low,
-        high=min(interval.high, 1.0),
-        loss=loss,
-        least=loss - half,
-        most=loss + half,
-        p_value=p_value,
-        flips=int(np.any(changed, axis=0).sum()) if changed else None,
-        sqnr_db=min(metrics.sqnr_db(float32[name], outputs[name]) for name in float32),
-    )
+    flips = int(np.any(changed, axis=0).sum()) if changed else None
+    noise = min(metrics.sqnr_db(float32[name], outputs[name]) for name in float32)
+    shares = interval.value, interval.low, min(interval.high, 1.0)
+    return Score(*shares, loss, loss - half, loss + half, p_value, flips, noise)
 
 
 def doubts(tasks: list[Task], float32: Data) -> list[str]:

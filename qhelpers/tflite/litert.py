@@ -27,6 +27,7 @@ class LiteModel(TfliteFile):
     Attributes:
         engine, threads, keep_tensors: as given.
         ins, outs: inputs and outputs by the names that the file's signature gives them.
+        interpreter: LiteRT's own object.
     """
 
     def __init__(
@@ -53,9 +54,9 @@ class LiteModel(TfliteFile):
             raise ValueError(f"unknown engine {engine!r}; choose one of {', '.join(_ENGINES)}.")
         super().__init__(content)
         self.engine, self.threads, self.keep_tensors = engine, threads, keep_tensors
-        self._interpreter = self._open()
+        self.interpreter = self._open()
         self.ins, self.outs = self._named(self.inputs), self._named(self.outputs)
-        sizes = [d["shape_signature"] for d in self._interpreter.get_input_details()]
+        sizes = [d["shape_signature"] for d in self.interpreter.get_input_details()]
         self._fixed = max((int(size[0]) if len(size) else 1 for size in sizes), default=1)
 
     def _open(self) -> Any:
@@ -78,8 +79,8 @@ class LiteModel(TfliteFile):
     def _named(self, ports: list[TensorInfo]) -> dict[str, TensorInfo]:
         """Return inputs or outputs by the signature's names, else by those of their tensors."""
         names = {info.index: info.plain_name for info in ports}
-        for key in list(self._interpreter.get_signature_list())[:1]:
-            runner = self._interpreter.get_signature_runner(key)
+        for key in list(self.interpreter.get_signature_list())[:1]:
+            runner = self.interpreter.get_signature_runner(key)
             found = {**runner.get_input_details(), **runner.get_output_details()}
             names |= {d["index"]: name for name, d in found.items() if d["index"] in names}
         return {names[info.index]: info for info in ports}
@@ -91,7 +92,7 @@ class LiteModel(TfliteFile):
         info = self.tensors[index]
         if self.keep_tensors or info in self.outputs:
             with contextlib.suppress(ValueError):
-                return np.array(self._interpreter.get_tensor(index))
+                return np.array(self.interpreter.get_tensor(index))
         raise ValueError(
             f"the values of {info.name!r} were not kept. Open the file with "
             'LiteModel(content, engine="reference", keep_tensors=True) and run it first.'
@@ -136,7 +137,7 @@ class LiteModel(TfliteFile):
                 parts[name].append(info.to_real(values[:count]))
         return {name: np.concatenate(some) for name, some in parts.items()}
 
-    def batches(self, raw: Mapping[str, Array], size: int = 32) -> Iterator[int]:
+    def batches(self, raw: Mapping[str, Array], size: int = 8) -> Iterator[int]:
         """Run raw inputs, by name, in batches of `size`, or of the one size that the file takes.
 
         Yields:
@@ -153,8 +154,8 @@ class LiteModel(TfliteFile):
     def invoke(self, raw: Mapping[str, Array]) -> None:
         """Run one batch of raw inputs, by name; `value` has the results."""
         try:
-            self._feed(self._interpreter, raw)
-            self._interpreter.invoke()
+            self._feed(self.interpreter, raw)
+            self.interpreter.invoke()
         except RuntimeError as error:
             raise ValueError(f"it fails on these inputs: {error}") from error
 
