@@ -414,6 +414,25 @@ def test_changing_the_scale_between_integers(seed: int, kinds: Any) -> None:
     agree(content, raw, LITERT if kinds[0] == kinds[1] == np.uint8 else ALL)
 
 
+@examples(100)
+@given(seeds, types, st.booleans(), st.sampled_from(["", "alignCorners", "halfPixelCenters"]))
+def test_another_size(seed: int, dtype: Any, bilinear: bool, way: str) -> None:
+    rng = np.random.default_rng(seed)
+    (down, across), wanted = rng.integers(1, 12, 2), rng.integers(1, 30, 2)
+    channels = int(rng.choice([1, 3, 8, 17]))
+    inputs = tensor(rng, "x", dtype, (1, int(down), int(across), channels))
+    place = inputs.scales, inputs.zero_point
+    output = Tensor("y", *place, None, (1, *map(int, wanted), channels), dtype)
+    name = "RESIZE_BILINEAR" if bilinear else "RESIZE_NEAREST_NEIGHBOR"
+    kind = "ResizeBilinear" if bilinear else "ResizeNearestNeighbor"
+    made = options(kind, **({way: True} if way else {}))
+    size = Tensor("size", values=wanted.astype(np.int32))
+    content = one_layer.file(name, [inputs, size], output, made)
+    # LiteRT for Microcontrollers has no bilinear int16.
+    engines = LITERT if bilinear and dtype == np.int16 else ALL
+    agree(content, integers(rng, (3, *inputs.shape[1:]), dtype), engines)
+
+
 MOVES: dict[str, Any] = {
     "RESHAPE": lambda: ([np.array([1, 6, 20], np.int32)], (1, 6, 20), None),
     "EXPAND_DIMS": lambda: ([np.array(1, np.int32)], (1, 1, 4, 6, 5), options("ExpandDims")),
@@ -438,6 +457,22 @@ MOVES: dict[str, Any] = {
         (1, 2, 3),
         options("StridedSlice", beginMask=1, endMask=1, shrinkAxisMask=8),
     ),
+    "TILE": lambda: ([np.array([1, 1, 2, 3], np.int32)], (1, 4, 12, 15), None),
+    "PADV2": lambda: (
+        [np.array([[0, 0], [1, 2], [0, 3], [2, 0]], np.int32), np.array(7)],
+        (1, 7, 9, 7),
+        options("PadV2"),
+    ),
+    "CONCATENATION": lambda: (
+        [np.arange(72).reshape(1, 4, 6, 3)],
+        (1, 4, 6, 8),
+        options("Concatenation", axis=-1),
+    ),
+    "PACK": lambda: (
+        [np.arange(120).reshape(1, 4, 6, 5)],
+        (1, 4, 2, 6, 5),
+        options("Pack", axis=2, valuesCount=2),
+    ),
     "SPACE_TO_DEPTH": lambda: ([], (1, 2, 3, 20), options("SpaceToDepth", blockSize=2)),
 }
 
@@ -451,8 +486,49 @@ def test_moving_numbers(name: str, dtype: Any) -> None:
     constants, shape, made = MOVES[name]()
     inputs = tensor(rng, "x", dtype, (1, 4, 6, 5))
     output = Tensor("y", inputs.scales, inputs.zero_point, None, shape, dtype)
-    given_ = [inputs, *(Tensor(f"c{at}", values=c) for at, c in enumerate(constants))]
+    given_ = [inputs]
+    for at, constant in enumerate(constants):
+        if constant.dtype == np.int32:
+            given_.append(Tensor(f"c{at}", values=constant))
+        else:  # of the input's type and scale
+            values = constant.astype(dtype)
+            given_.append(Tensor(f"c{at}", inputs.scales, inputs.zero_point, values))
     content = one_layer.file(name, given_, output, made)
-    # LiteRT for Microcontrollers pads no int16 with a mirror.
-    engines = LITERT if (name, dtype) == ("MIRROR_PAD", np.int16) else ALL
+    # LiteRT for Microcontrollers has no TILE, and pads no int16 with a mirror.
+    engines = LITERT if name == "TILE" or (name, dtype) == ("MIRROR_PAD", np.int16) else ALL
     agree(content, integers(rng, (3, 4, 6, 5), dtype), engines)
+
+
+@pytest.mark.parametrize("name", ["SPLIT", "SPLIT_V", "UNPACK"])
+def test_taking_numbers_apart(name: str) -> None:
+    rng = np.random.default_rng(0)
+    inputs = tensor(rng, "x", np.int8, (1, 4, 6, 3))
+    axis = Tensor("axis", values=np.array(-2, np.int32))
+    sizes = {"SPLIT": [2, 2, 2], "SPLIT_V": [1, 3, 2], "UNPACK": [1] * 6}[name]
+    given_, made = {
+        "SPLIT": ([axis, inputs], options("Split", numSplits=3)),
+        "SPLIT_V": (
+            [inputs, Tensor("sizes", values=np.array(sizes, np.int32)), axis],
+            options("SplitV", numSplits=3),
+        ),
+        "UNPACK": ([inputs], options("Unpack", axis=2, num=6)),
+    }[name]
+    place = inputs.scales, inputs.zero_point
+    shapes = [(1, 4, n, 3) if name != "UNPACK" else (1, 4, 3) for n in sizes]
+    outputs = [Tensor(f"y{at}", *place, None, shape) for at, shape in enumerate(shapes)]
+    content = one_layer.file(name, given_, outputs, made)
+    raw = integers(rng, (1, 4, 6, 3), np.int8)
+    kept = litert.LiteModel(content, engine="reference", keep_tensors=True)
+    kept.run_raw(raw)
+    network = NumpyNetwork(content, "reference")
+    values = network.values(raw)
+    for info in network.file.outputs:
+        assert np.array_equal(values[info.index], kept.value(info.index)), info.name
+
+
+def test_inputs_of_two_scales_are_not_joined() -> None:
+    both = Tensor("x", 0.1, 0, shape=(1, 4)), Tensor("c", 0.2, 0, np.ones((1, 4), np.int8))
+    made = options("Concatenation", axis=1)
+    content = one_layer.file("CONCATENATION", both, Tensor("y", 0.1, 0, shape=(1, 8)), made)
+    with pytest.raises(UnknownStepError, match=r"CONCATENATION.*moves numbers to another scale"):
+        NumpyNetwork(content, "reference")

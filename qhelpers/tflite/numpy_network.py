@@ -89,7 +89,9 @@ class NumpyNetwork:
         except (ValueError, IndexError, TypeError, KeyError, ZeroDivisionError) as error:
             raise ValueError(f"{step.where}: {error}") from error
         for info, array in zip(step.outputs, found, strict=True):
-            if array.shape[1:] != info.shape or array.dtype != info.dtype:
+            # Where the file says a batch of 1, it may be open, and dilation makes more of it.
+            shape = (1, *array.shape[2:]) if info.shape[:1] == (1,) else array.shape[1:]
+            if shape != info.shape or array.dtype != info.dtype:
                 made = f"{array.dtype} {list(array.shape[1:])}"
                 raise ValueError(
                     f"{step.where}: it makes {made}, and the file says {info.dtype} "

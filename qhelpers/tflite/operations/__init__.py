@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from qhelpers.tflite.file import Array
 from qhelpers.tflite.operations import convolution, elementwise, lookup, pooling, shape
-from qhelpers.tflite.operations.step import Step, Values
+from qhelpers.tflite.operations.step import Step, Values, place
 
 OPERATIONS: Mapping[str, Callable[..., Array | Sequence[Array]]] = {
     **convolution.OPERATIONS,
@@ -55,11 +55,9 @@ def check(step: Step) -> None:
     for info, is_float in ((output, floats[0]), (source, floats[1])):
         if not is_float and len(info.scales) != 1 and step.name not in shape.OPERATIONS:
             step.refuse(f"{info.name!r} has {len(info.scales)} scales")
-    if step.name in _MOVES and output.scales.size and source.scales.size:
-        same = (
-            source.scales[0] == output.scales[0] and source.zero_points[0] == output.zero_points[0]
-        )
-        if not same:
+    if step.name in _MOVES and output.scales.size:
+        places = [place(info) for info in step.inputs if info is not None and info.scales.size]
+        if any(found != place(output) for found in places):
             step.refuse("it moves numbers to another scale")
     if floats[0] and step.floats is None and step.name not in (*_MOVES, "DEQUANTIZE"):
         step.refuse("this engine has no rule for float32")

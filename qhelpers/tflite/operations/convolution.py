@@ -67,7 +67,7 @@ def _convolution(step: Step, images: Array, *_: Array) -> Array:
     flat = images.reshape(-1, *images.shape[2:])
     if step.is_float:
         found = _in_floats(step, flat, _weights(step), _bias(step))
-        return found.reshape(len(images), *step.output.shape)
+        return step.shaped(found, len(images))
     sums = convolution.sums_of_convolution(flat, _kernels(step), *step.windows)
     variant = "in groups" if depth != shape[3] else _width(step, _bias(step))
     return _requantized(step, sums, variant, len(images))
@@ -117,7 +117,7 @@ def _dense(step: Step, inputs: Array, *_: Array) -> Array:
     else:
         columns = np.ascontiguousarray(rows.T)
         sums = float_order.sums_in_order(columns, weights, bias, step.floats)
-    return step.activated(sums).T.reshape(len(inputs), *step.output.shape)
+    return step.shaped(step.activated(sums).T, len(inputs))
 
 
 def _requantized(step: Step, sums: Array, variant: str, count: int) -> Array:
@@ -130,7 +130,7 @@ def _requantized(step: Step, sums: Array, variant: str, count: int) -> Array:
         # With one scale for the tensor, the kernels multiply the two scales in float32.
         input_scale, scales = np.float32(input_scale * scales[0]), np.ones(1, np.float32)
     scaled = rule(sums, input_scale, scales, step.output.scales[0])
-    return step.clipped(scaled).reshape(count, *step.output.shape)
+    return step.shaped(step.clipped(scaled), count)
 
 
 OPERATIONS: dict[str, Callable[..., Array]] = {

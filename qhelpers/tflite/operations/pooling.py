@@ -16,8 +16,8 @@ def _max_pool(step: Step, images: Array) -> Array:
     flat = images.reshape(-1, *images.shape[2:])
     largest = integer_ops.max_pool(flat, size, *step.windows[:2])
     if step.is_float:
-        return step.activated(largest).reshape(len(images), *step.output.shape)
-    return step.clipped(largest, zero=False).reshape(len(images), *step.output.shape)
+        return step.shaped(step.activated(largest), len(images))
+    return step.shaped(step.clipped(largest, zero=False), len(images))
 
 
 def _average_pool(step: Step, images: Array) -> Array:
@@ -34,7 +34,7 @@ def _average_pool(step: Step, images: Array) -> Array:
         for one in (flat, inside)
     )
     averages = step.rule()(sums, counts)
-    return step.clipped(averages, zero=False).reshape(len(images), *step.output.shape)
+    return step.shaped(step.clipped(averages, zero=False), len(images))
 
 
 def _mean(step: Step, values: Array, *_: Array) -> Array:
@@ -46,7 +46,7 @@ def _mean(step: Step, values: Array, *_: Array) -> Array:
         "over height and width" if axes == [1, 2] and rank == 4 and step.option("keepDims") else ""
     )
     means = step.rule(over)(sums, count, place(step.source), place(step.output))
-    return step.clipped(means, zero=False).reshape(len(values), *step.output.shape)
+    return step.shaped(step.clipped(means, zero=False), len(values))
 
 
 OPERATIONS: dict[str, Callable[..., Array]] = {

@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from qhelpers.arithmetic import resize
 from qhelpers.tflite.file import Array
 from qhelpers.tflite.operations.step import Step
 
 
 def _reshape(step: Step, values: Array, *_: Array) -> Array:
-    return values.reshape(len(values), *step.output.shape)
+    return step.shaped(values, len(values))
 
 
 def _axis(step: Step, axis: int, rank: int) -> int:
@@ -50,6 +49,10 @@ def _mirror_pad(step: Step, values: Array, *_: Array) -> Array:
 def _transpose(step: Step, values: Array, *_: Array) -> Array:
     rank = values.ndim - 1
     return values.transpose(0, *(_axis(step, int(axis), rank) for axis in step.constant(1)))
+
+
+def _tile(step: Step, values: Array, *_: Array) -> Array:
+    return np.tile(values, [1, *step.constant(1).ravel().tolist()])
 
 
 def _slice(step: Step, values: Array, *_: Array) -> Array:
@@ -93,14 +96,8 @@ def _resize(step: Step, images: Array, *_: Array) -> Array:
     down, across = (int(length) for length in step.constant(1))
     options = (down, across), step.option("alignCorners"), step.option("halfPixelCenters")
     flat = images.reshape(-1, *images.shape[2:])
-    if step.name == "RESIZE_NEAREST_NEIGHBOR":
-        exact = step.engine in ("optimized", "xnnpack") and images.dtype.itemsize == 1
-        found = resize.nearest(flat, *options, exact)
-    elif step.delegated:
-        found = resize.bilinear_by_xnnpack(flat, *options)
-    else:
-        found = resize.bilinear(flat, *options)
-    return found.astype(images.dtype).reshape(len(images), *step.output.shape)
+    found = step.rule()(flat, *options)
+    return step.shaped(found.astype(images.dtype), len(images))
 
 
 def _blocks(step: Step, images: Array) -> Array:
@@ -110,7 +107,36 @@ def _blocks(step: Step, images: Array) -> Array:
         parts = images.reshape(n, b, h // k, k, w // k, k, c).transpose(0, 1, 2, 4, 3, 5, 6)
     else:
         parts = images.reshape(n, b, h, w, k, k, c // k**2).transpose(0, 1, 2, 4, 3, 5, 6)
-    return parts.reshape(n, *step.output.shape)
+    return step.shaped(parts, n)
+
+
+def _space_to_batch(step: Step, images: Array, *_: Array) -> Array:
+    """Deal pixels out to images of their own, of every k-th: how dilation may be written."""
+    block, zero = step.constant(1).ravel().tolist(), step.output.zero_points
+    axes, rest = range(2, 2 + len(block)), [(0, 0)] * (images.ndim - 2 - len(block))
+    edges = [(0, 0), (0, 0), *step.constant(2).tolist(), *rest]
+    images = np.pad(images, edges, constant_values=int(zero[0]) if zero.size else 0)
+    sides = [v for axis, k in zip(axes, block, strict=True) for v in (images.shape[axis] // k, k)]
+    parts = images.reshape(*images.shape[:2], *sides, *images.shape[2 + len(block) :])
+    order = [0, *(2 * axis - 1 for axis in axes), 1, *(2 * axis - 2 for axis in axes)]
+    found = step.shaped(parts.transpose([*order, *range(len(order), parts.ndim)]), len(images))
+    if step.engine == "micro" and found.shape[1:] != step.output.shape:
+        step.refuse("the batch is open; microcontrollers take the shapes of the file as they are")
+    return found
+
+
+def _batch_to_space(step: Step, images: Array, *_: Array) -> Array:
+    """Put together what `_space_to_batch` dealt out, and cut off the edges."""
+    block = step.constant(1).ravel().tolist()
+    m, (n, batch, *rest) = len(block), images.shape
+    parts = images.reshape(n, *block, batch // int(np.prod(block)), *rest)
+    order = [0, m + 1, *(axis for at in range(m) for axis in (m + 2 + at, 1 + at))]
+    parts = parts.transpose([*order, *range(len(order), parts.ndim)])
+    sides = [side * k for side, k in zip(rest, block, strict=False)]
+    whole = parts.reshape(n, parts.shape[1], *sides, *rest[m:])
+    edges = zip(sides, step.constant(2).tolist(), strict=True)
+    cut = [slice(None)] * 2 + [slice(low, side - high) for side, (low, high) in edges]
+    return whole[tuple(cut)]
 
 
 OPERATIONS: dict[str, Callable[..., Array | Sequence[Array]]] = {
@@ -124,6 +150,7 @@ OPERATIONS: dict[str, Callable[..., Array | Sequence[Array]]] = {
     "PADV2": _pad,
     "MIRROR_PAD": _mirror_pad,
     "TRANSPOSE": _transpose,
+    "TILE": _tile,
     "SLICE": _slice,
     "STRIDED_SLICE": _strided_slice,
     "SPLIT": _split,
@@ -132,4 +159,6 @@ OPERATIONS: dict[str, Callable[..., Array | Sequence[Array]]] = {
     "RESIZE_BILINEAR": _resize,
     "SPACE_TO_DEPTH": _blocks,
     "DEPTH_TO_SPACE": _blocks,
+    "SPACE_TO_BATCH_ND": _space_to_batch,
+    "BATCH_TO_SPACE_ND": _batch_to_space,
 }

@@ -153,6 +153,10 @@ class Step:
             whole += whole.dtype.type(shift)
         return whole.astype(self.output.dtype)
 
+    def shaped(self, values: Array, count: int) -> Array:
+        """Return values in the output's shape, except for a batch in it, which may be open."""
+        return values.reshape(count, *((-1, *self.output.shape[1:]) if self.output.shape else ()))
+
     def activated(self, real: Array) -> Array:
         """Return floats behind the step's activation."""
         low, high = self.activation
@@ -208,6 +212,8 @@ def why_not_xnnpack(step: Step) -> str:
     if step.name in ("CONV_2D", "DEPTHWISE_CONV_2D") and len(step.inputs) < 3:
         return "no bias"
     if step.name == "TRANSPOSE_CONV":
+        if step.input(0).index not in step.constants:
+            return "an output shape that is computed"
         lengths = zip(
             source.shape[1:3],
             output.shape[1:3],
