@@ -146,15 +146,20 @@ def add_by_xnnpack(
 
     Source: `xnn_init_qs8_add_minmax_scalar_params` and the `qs8-vadd` kernels in XNNPACK.
     """
-    ratios = np.array([_F32(a[0]), _F32(b[0])]) / _F32(out[0])
-    if not ((ratios >= 2.0**-10) & (ratios < 2.0**8)).all():
-        raise ValueError(f"XNNPACK adds with ratios of scales from 2**-10 to 2**8; got {ratios}.")
-    shift = 20 - int(np.frexp(ratios.max())[1] - 1)
-    multipliers = np.rint(np.ldexp(ratios, shift)).astype(np.int64)
+    multipliers, shift = multipliers_of_xnnpack(a, b, out)
     left = (first.astype(np.int64) - a[1]) * multipliers[0]
     right = (second.astype(np.int64) - b[1]) * multipliers[1]
     total: Array = (left + sign * right + (1 << (shift - 1))) >> shift
     return np.clip(total, -(2**15), 2**15 - 1)
+
+
+def multipliers_of_xnnpack(a: Place, b: Place, out: Place) -> tuple[Array, int]:
+    """Return the two multipliers with which XNNPACK adds, int64, and the shift for both."""
+    ratios = np.array([_F32(a[0]), _F32(b[0])]) / _F32(out[0])
+    if not ((ratios >= 2.0**-10) & (ratios < 2.0**8)).all():
+        raise ValueError(f"XNNPACK adds with ratios of scales from 2**-10 to 2**8; got {ratios}.")
+    shift = 20 - int(np.frexp(ratios.max())[1] - 1)
+    return np.rint(np.ldexp(ratios, shift)).astype(np.int64), shift
 
 
 def gemmlowp_of_float32(

@@ -112,14 +112,18 @@ class NumpyNetwork:
 
     def values(self, raw: Array) -> dict[int, Array]:
         """Compute one batch of inputs; return the values of all tensors by index."""
-        info = self._inputs[0]
-        samples = np.asarray(raw).reshape(-1, *info.shape)
-        values = self._constants | {info.index: samples}
-        for step in self.steps:
-            values |= self._computed(step, values)
+        values = self.computed(raw)
         return {
             i: v if i in self._constants else v.reshape(-1, *v.shape[2:]) for i, v in values.items()
         }
+
+    def computed(self, raw: Array) -> dict[int, Array]:
+        """Compute one batch of inputs; return what `Step` takes: [n, *the file's shape]."""
+        info = self._inputs[0]
+        values = self._constants | {info.index: np.asarray(raw).reshape(-1, *info.shape)}
+        for step in self.steps:
+            values |= self._computed(step, values)
+        return values
 
 
 def float_rules_here(

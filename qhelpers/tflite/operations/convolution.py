@@ -31,30 +31,34 @@ def _weights(step: Step) -> Array:
     return step.constant(1)
 
 
-def _bias(step: Step, at: int = 2) -> Array | None:
+def _bias(step: Step) -> Array | None:
     """Return the bias, if there is one."""
+    at = 3 if step.name == "TRANSPOSE_CONV" else 2
     return step.constant(at) if at < len(step.inputs) and step.inputs[at] else None
 
 
-def _width(step: Step, bias: Array | None) -> str:
-    """Return the variant of an operation on int16 whose sums are int32."""
-    kind = step.option("quantizedBiasType")
+def variant(step: Step) -> str:
+    """Return the variant: in groups, or on int16 with sums of int32."""
+    shape, kind = step.source.shape, step.option("quantizedBiasType")
+    if step.name == "CONV_2D" and shape[3] != step.input(1).shape[3]:
+        return "in groups"
+    bias = _bias(step)
     narrow = kind == _INT32 or (kind != _INT64 and step.engine != "micro")
     if bias is not None or step.name != "FULLY_CONNECTED":
         narrow = bias is not None and bias.dtype == np.int32
     return "of 32 bits" if narrow and step.bits == 16 else ""
 
 
-def _kernels(step: Step, bias: int = 2, depthwise: bool = False) -> convolution.Kernels:
+def _kernels(step: Step) -> convolution.Kernels:
     """Return what an operation multiplies with, made ready once."""
     source = step.input(2 if step.name == "TRANSPOSE_CONV" else 0)
 
     def make() -> convolution.Kernels:
         values = _weights(step)
-        if depthwise:
+        if step.name == "DEPTHWISE_CONV_2D":
             values = values[0].transpose(2, 0, 1)
         zero_point = int(source.zero_points[0])
-        return convolution.prepared(values, _bias(step, bias), zero_point, source.dtype)
+        return convolution.prepared(values, _bias(step), zero_point, source.dtype)
 
     made: convolution.Kernels = step.once("kernels", make)
     return made
@@ -69,8 +73,7 @@ def _convolution(step: Step, images: Array, *_: Array) -> Array:
         found = _in_floats(step, flat, _weights(step), _bias(step))
         return step.shaped(found, len(images))
     sums = convolution.sums_of_convolution(flat, _kernels(step), *step.windows)
-    variant = "in groups" if depth != shape[3] else _width(step, _bias(step))
-    return _requantized(step, sums, variant, len(images))
+    return _requantized(step, sums, len(images))
 
 
 def _in_floats(step: Step, images: Array, kernels: Array, bias: Array | None) -> Array:
@@ -89,17 +92,16 @@ def _depthwise(step: Step, images: Array, *_: Array) -> Array:
         step.refuse(f"kernels of {step.input(1).shape} on images of {step.source.shape}")
     if _bias(step) is None and step.rule() is elementwise.in_eights:
         step.refuse("LiteRT's optimized kernel ends the process where there is no bias")
-    flat, kernels = images.reshape(-1, *images.shape[2:]), _kernels(step, depthwise=True)
-    sums = convolution.sums_of_depthwise(flat, kernels, *step.windows)
-    return _requantized(step, sums, "", len(images))
+    flat = images.reshape(-1, *images.shape[2:])
+    sums = convolution.sums_of_depthwise(flat, _kernels(step), *step.windows)
+    return _requantized(step, sums, len(images))
 
 
 def _transposed(step: Step, _: Array, __: Array, images: Array, *___: Array) -> Array:
     flat, size = images.reshape(-1, *images.shape[2:]), step.output.shape[1:3]
     stride, padding, _unused = step.windows
-    kernels = _kernels(step, bias=3)
-    sums = convolution.sums_of_transposed(flat, kernels, stride, padding, (size[0], size[1]))
-    return _requantized(step, sums, _width(step, _bias(step, 3)), len(images))
+    sums = convolution.sums_of_transposed(flat, _kernels(step), stride, padding, (size[0], size[1]))
+    return _requantized(step, sums, len(images))
 
 
 def _dense(step: Step, inputs: Array, *_: Array) -> Array:
@@ -109,7 +111,7 @@ def _dense(step: Step, inputs: Array, *_: Array) -> Array:
         kernels = _kernels(step)
         kernels = kernels._replace(values=kernels.values[:, None, None])
         sums = convolution.sums_of_convolution(rows[:, None, None], kernels)[:, 0, 0]
-        return _requantized(step, sums, _width(step, bias), len(inputs))
+        return _requantized(step, sums, len(inputs))
     assert step.floats is not None
     if weights.dtype == np.int8:
         scales = step.input(1).scales
@@ -120,17 +122,20 @@ def _dense(step: Step, inputs: Array, *_: Array) -> Array:
     return step.shaped(step.activated(sums).T, len(inputs))
 
 
-def _requantized(step: Step, sums: Array, variant: str, count: int) -> Array:
-    """Scale sums, the channel last, to the output's scale, as the engine does."""
-    rule = step.rule(variant)
+def _requantized(step: Step, sums: Array, count: int) -> Array:
+    return step.shaped(step.clipped(scaled(step, sums)), count)
+
+
+def scaled(step: Step, sums: Array) -> Array:
+    """Scale sums, the channel last, to the output's scale, as the engine does; no zero point."""
+    rule = step.rule(variant(step))
     source = step.input(2) if step.name == "TRANSPOSE_CONV" else step.source
     input_scale, scales = source.scales[0], step.input(1).scales
     per_tensor = step.name == "FULLY_CONNECTED" and len(scales) == 1
     if per_tensor and rule != requantization.float64 and step.engine != "micro":
         # With one scale for the tensor, the kernels multiply the two scales in float32.
         input_scale, scales = np.float32(input_scale * scales[0]), np.ones(1, np.float32)
-    scaled = rule(sums, input_scale, scales, step.output.scales[0])
-    return step.shaped(step.clipped(scaled), count)
+    return rule(sums, input_scale, scales, step.output.scales[0])
 
 
 OPERATIONS: dict[str, Callable[..., Array]] = {
