@@ -46,6 +46,10 @@ def quantized_multiplier(real: Any) -> tuple[Array, Array]:
         raise ValueError(f"multipliers must be finite and not negative; got {real}.")
     fraction, exponent = np.frexp(real)
     mantissa, shift = half_away(fraction * 2.0**31).astype(np.int64), exponent.astype(np.int64)
+    if (shift > 30).any():
+        raise OverflowError(
+            f"a multiplier of {real.max():g} is beyond 2**30. Are the scales right?"
+        )
     full = mantissa == 1 << 31  # rounded up to 1.0, which is 0.5 doubled
     mantissa, shift = np.where(full, 1 << 30, mantissa), shift + full
     lost = shift < -31

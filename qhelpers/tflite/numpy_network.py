@@ -19,7 +19,6 @@ from qhelpers.tflite.operations.step import Step, UnknownStepError
 __all__ = ["RULES", "NumpyNetwork", "UnknownStepError", "float_rules_here"]
 
 _ROOM = 1 << 20  # numbers of the largest tensor at a time: sums stay in the cache
-_SHAPES = {"RESHAPE": (1,), "TRANSPOSE_CONV": (0,)}  # inputs that say the output's shape only
 
 
 class NumpyNetwork:
@@ -47,11 +46,8 @@ class NumpyNetwork:
         self.name = f"{content}" if isinstance(content, Path) else f"file {self.file.sha}"
         floats = floats or next((f for f in FLOAT_RULES if f.engine == engine), None)
         self._inputs, self._outputs = self.file.inputs, self.file.outputs
-        self._constants = {
-            t.index: self.file.value(t.index)[None]
-            for t in self.file.constants()
-            if self.file.is_stored(t.index)
-        }
+        self._constants: dict[int, Array] = {}
+        self._read()
         self.steps: list[Step] = []
         for step in self._needed(engine, floats):
             operations.check(step)
@@ -62,7 +58,24 @@ class NumpyNetwork:
         largest = max((int(np.prod(t.shape)) for t in self.file.tensors), default=1)
         self._batch = max(1, min(256, _ROOM // max(1, largest)))
         info = self._inputs[0]
+        if 0 in info.shape:
+            raise ValueError(f"{self.name}: the input {info.name!r} is empty: {list(info.shape)}.")
         self.values(np.zeros((1, *info.shape), info.dtype))  # what is refused is refused now
+
+    def _read(self) -> None:
+        """Read the constants; an error names the operation that needs them."""
+        for number, operation in enumerate(self.file.operations):
+            where = f"{self.name}, operation {number}: {operation.name}"
+            count, made = len(self.file.tensors), operation.outputs
+            if not all(-1 <= i < count for i in (*operation.inputs, *made)) or -1 in made:
+                raise ValueError(f"{where}: it names a tensor that is not there: damaged.")
+            for i in {*operation.inputs} - {-1} - {*self._constants}:
+                if self.file.is_stored(i):
+                    try:
+                        self._constants[i] = self.file.value(i)[None]
+                    except ValueError as error:
+                        name = self.file.tensors[i].name
+                        raise ValueError(f"{where}: the constant {name!r}: {error}") from error
 
     def _needed(self, engine: str, floats: FloatRules | None) -> list[Step]:
         """Return the steps that the output depends on: a shape follows from the inputs'."""
@@ -74,7 +87,7 @@ class NumpyNetwork:
             outputs = tuple(tensors[i] for i in operation.outputs)
             given = number, operation, inputs, outputs, self._constants, engine, floats
             steps.append(Step(self.name, *given))
-            shapes = _SHAPES.get(operation.name, ())
+            shapes = operations.SHAPES.get(operation.name, ())
             needed |= {i for at, i in enumerate(operation.inputs) if at not in shapes}
         return steps[::-1]
 

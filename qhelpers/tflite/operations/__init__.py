@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
 from qhelpers.tflite.file import Array
 from qhelpers.tflite.operations import convolution, elementwise, lookup, pooling, shape
 from qhelpers.tflite.operations.step import Step, Values, place
@@ -37,6 +39,8 @@ _TYPES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(shape.OPERATIONS, _ANY),
     "RESIZE_BILINEAR": _INTEGERS,
 }
+# Inputs that say the output's shape only, which stands in the file.
+SHAPES: Mapping[str, tuple[int, ...]] = {"RESHAPE": (1,), "TRANSPOSE_CONV": (0,)}
 # Those that move numbers, and have to leave their scale as it is.
 _MOVES = {*shape.OPERATIONS, "MAX_POOL_2D", "AVERAGE_POOL_2D"}
 
@@ -45,6 +49,12 @@ def check(step: Step) -> None:
     """Raise an UnknownStepError where an operation, its types or its options are not known."""
     if step.name not in OPERATIONS:
         step.refuse("this operation is not known")
+    for at, info in enumerate((*step.inputs, *step.outputs)):
+        if info is None:
+            if step.name not in convolution.OPERATIONS or at != convolution.bias_at(step):
+                step.refuse(f"input {at} is missing")
+        elif not (np.isfinite(info.scales) & (info.scales > 0)).all():
+            step.refuse(f"{info.name!r} has a scale that is none")
     at = {"SPLIT": 1, "TRANSPOSE_CONV": 2}.get(step.name, 0)
     source, output = step.input(at), step.output
     changes = step.name in ("QUANTIZE", "DEQUANTIZE")
@@ -67,5 +77,8 @@ def check(step: Step) -> None:
 
 def computed(step: Step, values: Values) -> Sequence[Array]:
     """Compute a step from the values by index; a missing input is None."""
+    for at, info in enumerate(step.inputs):
+        if info and info.index not in values and at not in SHAPES.get(step.name, ()):
+            step.refuse(f"{info.name!r} has no value: neither stored nor made before")
     found = OPERATIONS[step.name](step, *map(values.get, step.operation.inputs))
     return found if isinstance(found, (list, tuple)) else [found]  # type: ignore[list-item]

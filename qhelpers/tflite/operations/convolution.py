@@ -31,10 +31,20 @@ def _weights(step: Step) -> Array:
     return step.constant(1)
 
 
+def bias_at(step: Step) -> int:
+    """Return which input the bias is."""
+    return 3 if step.name == "TRANSPOSE_CONV" else 2
+
+
 def _bias(step: Step) -> Array | None:
-    """Return the bias, if there is one."""
-    at = 3 if step.name == "TRANSPOSE_CONV" else 2
-    return step.constant(at) if at < len(step.inputs) and step.inputs[at] else None
+    """Return the bias, if there is one: integers beside integers, one for each channel."""
+    at = bias_at(step)
+    if at >= len(step.inputs) or step.inputs[at] is None:
+        return None
+    bias, kinds = step.constant(at), ("float32",) if step.is_float else ("int32", "int64")
+    if bias.dtype.name not in kinds or bias.shape != step.output.shape[-1:]:
+        step.refuse(f"a bias of {bias.dtype} {list(bias.shape)}")
+    return bias
 
 
 def variant(step: Step) -> str:

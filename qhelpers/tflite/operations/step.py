@@ -167,7 +167,8 @@ class Step:
         """Stride, padding and dilation of its windows; pairs are (down, across)."""
         dilation = self.option("dilationHFactor", 1), self.option("dilationWFactor", 1)
         stride, padding = (self.option("strideH"), self.option("strideW")), self.option("padding")
-        if min(*stride, *dilation) < 1 or padding not in (0, 1):
+        size = self.option("filterHeight", 1), self.option("filterWidth", 1)  # of pooling
+        if min(*stride, *dilation, *size) < 1 or padding not in (0, 1):
             self.refuse(f"stride {stride}, dilation {dilation}, padding {padding}")
         return stride, ("SAME", "VALID")[padding], dilation
 
