@@ -199,12 +199,11 @@ def _summed(
 
 def _added(step: Step, values: Mapping[int, Array], at: tuple[int, ...]) -> tuple[int, list[str]]:
     """Return the sum of both inputs of ADD or SUB on the engine's common scale, and the words."""
-    numbers = []
-    for info in (step.source, step.input(1)):
-        array, rank = np.asarray(values[info.index][0]), len(at)
-        array = array.reshape((1,) * (rank - array.ndim) + array.shape)
-        spot = tuple(0 if n == 1 else i for i, n in zip(at, array.shape, strict=True))
-        numbers.append(int(array[spot]))
+    arrays = [values[info.index][0] for info in (step.source, step.input(1))]
+    arrays = [array.reshape(1, *(1,) * (len(at) - array.ndim), *array.shape) for array in arrays]
+    numbers = [
+        int(array[0][tuple(np.minimum(at, np.subtract(array[0].shape, 1)))]) for array in arrays
+    ]
     (a, zero_a), (b, zero_b) = places = place(step.source), place(step.input(1))
     scales, one = np.array([a, b], np.float64), [numbers[0] - zero_a, numbers[1] - zero_b]
     lines = []
@@ -228,9 +227,8 @@ def _added(step: Step, values: Mapping[int, Array], at: tuple[int, ...]) -> tupl
     for number, zero, term, word in zip(numbers, (zero_a, zero_b), terms, words, strict=True):
         lines.append(f"  ({number} - ({zero})) {word:42} = {term:15,}")
     lines += [f"  {'sum' if step.name == 'ADD' else 'difference':30} {total:>30,}", f"  {last}"]
-    first, second = (np.full((1,) * (len(at) + 1), n, step.source.dtype) for n in numbers)
-    whole = step.rule()(first, second, *places, place(step.output))
-    return total, [*lines, *_ended(step, int(np.ravel(whole)[0]))]
+    whole = step.rule()(*arrays, *places, place(step.output))
+    return total, [*lines, *_ended(step, int(whole[0][at]))]
 
 
 def _ended(step: Step, whole: int) -> list[str]:
