@@ -183,3 +183,22 @@ def test_floats_are_not_taken_apart() -> None:
     content = one_layer.file("DEQUANTIZE", [inputs], output)
     with pytest.raises(ValueError, match="DEQUANTIZE, which makes 'y': it makes float32"):
         explain(content, np.zeros((1, 5), np.int8), "y", (0, 0))
+
+
+def test_a_sum_that_does_not_fit_is_said_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = np.full((1, 2, 2, 1), 127, np.int8)
+    content = one_layer.convolution(
+        Tensor("x", 1e30, 1, shape=(1, 3, 3, 1)),
+        Tensor("w", [0.25], values=weights),
+        None,
+        Tensor("y", 1.0, -3, shape=(1, 2, 2, 1)),
+    )
+    (tmp_path / "net.tflite").write_bytes(content)
+    np.save(tmp_path / "x.npy", np.zeros((1, 3, 3, 1), np.int8))
+    words = ["explain", str(tmp_path / "net.tflite"), "--input", str(tmp_path / "x.npy")]
+    assert main([*words, "--tensor", "y", "--index", "0,0,0,0", "--engine", "reference"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("python -m qhelpers explain: ")
+    assert "operation 0: CONV_2D, which makes 'y': a multiplier of" in error

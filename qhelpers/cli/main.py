@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     progress.install()
     try:
         return 1 if work[chosen.command]() is False else 0
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ArithmeticError, ImportError) as error:
         print(f"python -m qhelpers {chosen.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
