@@ -55,11 +55,14 @@ def training() -> Iterator[Row]:
 
 
 def integers() -> Iterator[Row]:
-    taken = measured("integer_network")
+    taken = measured("integer_network", "cnn")
     faster = taken["reference"] / taken["NumPy, reference"]
     yield row("int8 in NumPy, against LiteRT's reference kernels", faster, 1, "x", at_least=True)
     slower = taken["NumPy, xnnpack"] / taken["xnnpack"]
     yield row("int8 in NumPy, its time over XNNPACK's", slower, 3, "x", at_least=False)
+    taken = measured("integer_network", "mobilenet")
+    faster = taken["reference"] / taken["NumPy, reference"]
+    yield row("MobileNetV2 in NumPy, against the reference", faster, 1, "x", at_least=True)
 
 
 # Seconds that a notebook may take alone, with nothing cached, by its first digits; else 45.

@@ -1,6 +1,7 @@
-"""The int8 CNN on all test images: NumPy with each engine's rounding against the engine.
+"""The course's int8 CNN on all test images, or MobileNetV2 of 96 x 96: NumPy against the engines.
 
-Run as `python -m benchmarks.integer_network`; prints seconds as JSON, all on one thread.
+Run as `python -m benchmarks.integer_network cnn|mobilenet`; prints seconds as JSON, all on one
+thread, each network of NumPy with that engine's rounding.
 """
 
 from __future__ import annotations
@@ -8,9 +9,13 @@ from __future__ import annotations
 import json
 import os
 import statistics
+import sys
 import time
+from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+import numpy as np
 
 from qhelpers import data as digits
 from qhelpers import keras_cnn
@@ -18,10 +23,30 @@ from qhelpers.tflite import conversion, litert
 from qhelpers.tflite.numpy_network import NumpyNetwork
 
 
-def main() -> None:
+def cnn() -> tuple[bytes, Any]:
     data = digits.load(quiet=True)
     model = keras_cnn.trained(data)
     content = conversion.convert(model, "int8", digits.representative(data.train_images))
+    return content, data.test_images
+
+
+def mobilenet() -> tuple[bytes, Any]:
+    """Random weights, whose batch norm sees one batch; time does not depend on them."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    model = keras.applications.MobileNetV2((96, 96, 3), weights=None, classes=10)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    model(rng.random((16, 96, 96, 3), np.float32), training=True)
+    content = conversion.convert(model, "int8", rng.random((8, 96, 96, 3), np.float32))
+    return content, rng.integers(0, 256, (64, 96, 96, 3)).astype(np.uint8)
+
+
+def main() -> None:
+    content, images = {"cnn": cnn, "mobilenet": mobilenet}[sys.argv[1]]()
     runs = {}
     for engine in ("reference", "xnnpack"):
         runs[engine] = litert.LiteModel(content, engine=engine).run_raw
@@ -30,7 +55,7 @@ def main() -> None:
     for _ in range(5):
         for name, run in runs.items():  # in turn, so that a busy moment hits all alike
             started = time.perf_counter()
-            run(data.test_images)
+            run(images)
             seconds[name].append(time.perf_counter() - started)
     print(json.dumps({name: statistics.median(taken) for name, taken in seconds.items()}))
 

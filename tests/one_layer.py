@@ -20,7 +20,7 @@ TYPES = {
 }
 
 
-@dataclass
+@dataclass(eq=False)
 class Tensor:
     """A tensor of the file: `values` for a constant, else `shape` and `dtype`."""
 
@@ -33,15 +33,22 @@ class Tensor:
     axis: int = 0
 
 
-def file(operation: str, inputs: Sequence[Tensor | None], output: Tensor, options: Any) -> bytes:
+def file(
+    operation: str,
+    inputs: Sequence[Tensor | None],
+    output: Tensor | Sequence[Tensor],
+    options: Any = None,
+) -> bytes:
     """Return a .tflite file of one operation; inputs without values are the file's inputs."""
+    outputs = [output] if isinstance(output, Tensor) else list(output)
     model, graph = schema.ModelT(), schema.SubGraphT()
     model.version, model.buffers = 3, [schema.BufferT()]
     graph.tensors, graph.inputs = [], []
-    indices = []
-    for tensor in [*inputs, output]:
-        if tensor is None:
-            indices.append(-1)
+    indices: list[int] = []
+    places: dict[int, int] = {}  # a tensor may be read twice
+    for tensor in [*inputs, *outputs]:
+        if tensor is None or id(tensor) in places:
+            indices.append(-1 if tensor is None else places[id(tensor)])
             continue
         stored = schema.TensorT()
         stored.name = tensor.name.encode()
@@ -64,18 +71,20 @@ def file(operation: str, inputs: Sequence[Tensor | None], output: Tensor, option
             stored.buffer = len(model.buffers) - 1
         graph.tensors.append(stored)
         indices.append(len(graph.tensors) - 1)
-        if values is None and tensor is not output:
+        places[id(tensor)] = indices[-1]
+        if values is None and tensor not in outputs:
             graph.inputs.append(indices[-1])
     code, step = schema.OperatorCodeT(), schema.OperatorT()
     code.builtinCode = getattr(schema.BuiltinOperator, operation)
     code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), 1
     model.operatorCodes = [code]
-    step.opcodeIndex, step.inputs, step.outputs = 0, indices[:-1], indices[-1:]
+    count = len(inputs)
+    step.opcodeIndex, step.inputs, step.outputs = 0, indices[:count], indices[count:]
     if options is not None:
         step.builtinOptions = options
         kind = type(options).__name__.removesuffix("T")
         step.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
-    graph.operators, graph.outputs = [step], indices[-1:]
+    graph.operators, graph.outputs = [step], indices[count:]
     model.subgraphs = [graph]
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")

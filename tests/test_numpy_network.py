@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from one_layer import Tensor
 from qhelpers import data as digits
 from qhelpers import keras_cnn
 from qhelpers.tflite import conversion, litert, microcontroller
+from qhelpers.tflite.file import TfliteFile, written
 from qhelpers.tflite.numpy_network import NumpyNetwork, UnknownStepError
 
 
@@ -96,11 +99,6 @@ def test_the_microcontroller_interpreter_is_there_where_its_wheel_exists() -> No
             microcontroller.MicroModel(one_layer.convolution(**small()))
 
 
-def test_xnnpack_has_no_16_bits(files: dict[str, bytes]) -> None:
-    with pytest.raises(UnknownStepError, match="this engine has no rule for int16"):
-        NumpyNetwork(files["plain int16x8"], "xnnpack")
-
-
 def test_engine_and_inputs_are_checked(files: dict[str, bytes]) -> None:
     with pytest.raises(
         ValueError, match="unknown engine 'gpu'; choose one of reference, optimized"
@@ -136,36 +134,94 @@ def test_weights_with_a_zero_point_are_refused() -> None:
         NumpyNetwork(content, "xnnpack")
 
 
-def test_a_convolution_in_groups_is_refused() -> None:
+def test_kernels_that_do_not_divide_the_channels_are_refused() -> None:
     parts = small(
-        weights=Tensor("w", [0.1, 0.1], values=np.ones((2, 2, 2, 1), np.int8)),
-        bias=Tensor("b", [0.01, 0.01], values=np.zeros(2, np.int32)),
-        output=Tensor("y", 0.1, 0, shape=(1, 3, 3, 2)),
+        weights=Tensor("w", [0.1], values=np.ones((1, 2, 2, 3), np.int8)),
+        bias=Tensor("b", [0.01], values=np.zeros(1, np.int32)),
     )
-    with pytest.raises(UnknownStepError, match="in groups"):
+    with pytest.raises(UnknownStepError, match=r"kernels of \(1, 2, 2, 3\) on images"):
         NumpyNetwork(one_layer.convolution(**parts), "reference")
 
 
 def test_another_activation_is_refused() -> None:
-    content = one_layer.convolution(**small(), relu=3)  # type: ignore[arg-type]  # ReLU6
-    with pytest.raises(UnknownStepError, match="fusedActivationFunction is 3"):
+    content = one_layer.convolution(**small(), relu=4)  # type: ignore[arg-type]  # tanh
+    with pytest.raises(UnknownStepError, match="fusedActivationFunction 4"):
         NumpyNetwork(content, "reference")
 
 
-def test_another_operation_is_refused() -> None:
-    tensors = Tensor("x", 0.1, 0, shape=(1, 4)), Tensor("y", 1 / 256, -128, shape=(1, 4))
-    options = one_layer.schema.SoftmaxOptionsT()
-    options.beta = 1.0
-    content = one_layer.file("SOFTMAX", [tensors[0]], tensors[1], options)
-    with pytest.raises(UnknownStepError, match="SOFTMAX, which makes 'y': this operation"):
+def test_another_operation_is_refused_with_file_operation_and_tensor(tmp_path: Path) -> None:
+    tensors = Tensor("x", 0.1, 0, shape=(1, 4)), Tensor("y", 1 / 128, 0, shape=(1, 4))
+    path = tmp_path / "lengths.tflite"
+    path.write_bytes(one_layer.file("L2_NORMALIZATION", [tensors[0]], tensors[1], None))
+    wanted = (
+        r"lengths\.tflite, operation 0: L2_NORMALIZATION, which makes 'y': this operation is not"
+    )
+    with pytest.raises(UnknownStepError, match=wanted):
+        NumpyNetwork(path, "reference")
+
+
+def test_moving_numbers_to_another_scale_is_refused() -> None:
+    tensors = Tensor("x", 0.1, 0, shape=(1, 4)), Tensor("y", 0.2, 0, shape=(2, 2))
+    content = one_layer.file("RESHAPE", [tensors[0]], tensors[1], None)
+    with pytest.raises(UnknownStepError, match="moves numbers to another scale"):
         NumpyNetwork(content, "reference")
 
 
-def test_a_change_of_scale_between_integers_is_refused() -> None:
-    tensors = Tensor("x", 0.1, 0, shape=(1, 4)), Tensor("y", 0.2, 0, shape=(1, 4))
-    content = one_layer.file("QUANTIZE", [tensors[0]], tensors[1], None)
-    with pytest.raises(UnknownStepError, match="a change of scale"):
-        NumpyNetwork(content, "reference").run(np.zeros((1, 4), np.int8))
+def damaged(change: Callable[[Any, Any], None], content: bytes | None = None) -> bytes:
+    """A file whose schema and first operation were changed."""
+    file = TfliteFile(content or one_layer.convolution(**small()))
+    graph = file.schema.subgraphs[0]
+    change(graph, graph.operators[0])
+    return written(file.schema)
+
+
+def put(sequence: Any, at: int, value: int) -> Any:
+    changed = np.array(sequence)
+    changed[at] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda g, o: setattr(o, "inputs", put(o.inputs, 1, 99)), "names a tensor that is not th"),
+        (lambda g, o: setattr(o, "inputs", put(o.inputs, 0, -1)), "makes 'y': input 0 is missing"),
+        (lambda g, o: setattr(o, "inputs", put(o.inputs, 0, 3)), "'y': 'y' has no value"),
+        (lambda g, o: setattr(o, "outputs", put(o.outputs, 0, -1)), "names a tensor that is not"),
+        (lambda g, o: setattr(g.tensors[1], "shape", [1, 2, 3, 2]), "'w' has 8 bytes.* takes 12"),
+        (lambda g, o: setattr(g.tensors[2], "type", 0), "'y': a bias of float32"),
+        (
+            lambda g, o: setattr(g.tensors[3], "shape", [1, 3, 4, 1]),
+            "cannot reshape array of size 9",
+        ),
+        (
+            lambda g, o: setattr(g.tensors[3].quantization, "scale", [0.0]),
+            "'y' has a scale that is",
+        ),
+        (lambda g, o: setattr(g.tensors[0].quantization, "scale", [np.nan]), "'x' has a scale t"),
+        (lambda g, o: setattr(g.tensors[0].quantization, "scale", [1e30]), "beyond 2..30"),
+        (lambda g, o: setattr(o.builtinOptions, "strideH", 0), r"makes 'y': stride \(0, 1\)"),
+    ],
+)
+def test_a_damaged_file_is_an_error_that_says_where(change: Any, message: str) -> None:
+    with pytest.raises((ValueError, OverflowError), match=f"operation 0: CONV_2D.*{message}"):
+        NumpyNetwork(damaged(change), "reference")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_damage_is_more_than_an_error(seed: int, files: dict[str, bytes]) -> None:
+    """Bytes flipped anywhere: a number, or one of the errors that a reader expects."""
+    rng, content, found = np.random.default_rng(seed), files["plain int8"], set()
+    for _ in range(60):
+        changed = bytearray(content)
+        for at in rng.integers(8, min(len(content), int(rng.choice([3000, 10**6]))), 3):
+            changed[at] ^= 1 << int(rng.integers(8))
+        try:
+            NumpyNetwork(bytes(changed), "reference").run(np.zeros((1, 28, 28), np.uint8))
+            found.add("runs")
+        except (ValueError, OverflowError):
+            found.add("error")
+    assert found == {"runs", "error"}
 
 
 @pytest.mark.parametrize("scale", [0.25, 0.0123, 1 / 255])

@@ -92,6 +92,20 @@ def test_reduced_is_one_rounding_with_16_bits(sums: list[int], real: float) -> N
     assert got.tolist() == wanted
 
 
+@pytest.mark.parametrize("rule", [requantization.gemmlowp, requantization.ruy])
+def test_floats_in_any_order_in_memory_are_rounded_twice(rule: Any) -> None:
+    """Only what lies close to a half is; it has to come back to its place."""
+    rng = np.random.default_rng(0)
+    sums = rng.integers(-(2**15), 2**15, (6, 5, 40)).astype(np.float32)
+    scales = np.float32(2.0**-6) * np.linspace(0.5, 1, 40).astype(np.float32)
+    wanted = rule(sums.astype(np.int64), 0.25, scales, 1)
+    for axes in ((0, 1, 2), (1, 0, 2), (2, 1, 0)):
+        moved = sums.transpose(axes).copy().transpose(np.argsort(axes))
+        assert np.array_equal(rule(moved, 0.25, scales, 1), wanted), axes
+    once = np.floor(sums * (0.25 * scales) + np.float32(0.5))
+    assert (once != wanted).any(), "else the second rounding is not seen"
+
+
 def test_halves() -> None:
     sums, half = np.array([-5, -3, -1, 1, 3, 5]), (np.float32(1), np.float32(0.5), np.float32(1))
     assert requantization.float64(sums, *half).tolist() == [-3, -2, -1, 1, 2, 3]

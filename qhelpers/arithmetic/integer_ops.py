@@ -1,4 +1,4 @@
-"""Convolution, dense layer, pooling and addition on integers, exactly as the engines compute them.
+"""Dense layer and pooling on integers, exactly as the engines compute them; windows of images.
 
 Sums of products are whole numbers. BLAS computes them in floating point and is exact all the same,
 as long as no partial sum can leave the range in which the type holds every whole number: 2**24 for
@@ -16,11 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qhelpers.arithmetic.requantization import multiply_by_quantized, quantized_multiplier
-
 Array = npt.NDArray[Any]
 Pair = tuple[int, int]
-ScaleAndZero = tuple[Any, int]  # float32, zero point
 
 
 def largest_sum(weights: Array, bias: Array | None, zero_point: Any, dtype: Any) -> int:
@@ -64,31 +61,6 @@ def sums_of_dense(inputs: Array, weights: Array, bias: Array | None, zero_point:
     return _finished(weights.astype(exact) @ shifted.T, bias, bound, inputs.dtype)
 
 
-def sums_of_convolution(
-    images: Array,
-    kernels: Array,
-    bias: Array | None,
-    zero_point: int,
-    stride: Pair = (1, 1),
-    padding: str = "VALID",
-    dilation: Pair = (1, 1),
-) -> Array:
-    """Sum the products of a convolution: the images' patches as columns, then one matrix product.
-
-    As in `sums_of_dense`; the kernels are [channels, height, width, the images' channels], the sums
-    [channels, n, height, width] of the output. What lies outside the images counts as the zero
-    point, the real 0.
-    """
-    bound = largest_sum(kernels, bias, zero_point, images.dtype)
-    exact = exact_type(bound)
-    shifted = images.astype(exact)
-    shifted -= exact(zero_point)
-    size = kernels.shape[1], kernels.shape[2]
-    columns, shape = patches(shifted, size, stride, padding, dilation)
-    sums = kernels.reshape(len(kernels), -1).astype(exact) @ columns
-    return _finished(sums.reshape(-1, *shape), bias, bound, images.dtype)
-
-
 def patches(
     images: Array, size: Pair, stride: Pair, padding: str, dilation: Pair
 ) -> tuple[Array, tuple[int, ...]]:
@@ -127,49 +99,6 @@ def max_pool(images: Array, size: Pair, stride: Pair, padding: str = "VALID") ->
     return images
 
 
-def add_by_kernels(
-    first: Array, second: Array, a: ScaleAndZero, b: ScaleAndZero, output_scale: Any
-) -> Array:
-    """Add as LiteRT's own kernels and those for microcontrollers do: three roundings.
-
-    Both are int8 or int16; `a` and `b` are their scales and zero points. Returns int64, before the
-    output's zero point is added.
-
-    Source: `ops::builtin::add::Prepare` and `reference_integer_ops::AddFunc` in LiteRT.
-    """
-    left = 15 if first.dtype == np.int16 else 20
-    twice_largest = 2 * np.float64(max(a[0], b[0]))
-
-    def scaled(values: Array, place: ScaleAndZero) -> Array:
-        ratio = quantized_multiplier(np.float64(place[0]) / twice_largest)
-        return multiply_by_quantized((values.astype(np.int64) - place[1]) << left, *ratio)
-
-    total = scaled(first, a) + scaled(second, b)
-    ratio = quantized_multiplier(twice_largest / (np.float64(1 << left) * np.float64(output_scale)))
-    return multiply_by_quantized(total, *ratio)
-
-
-def add_by_xnnpack(
-    first: Array, second: Array, a: ScaleAndZero, b: ScaleAndZero, output_scale: Any
-) -> Array:
-    """Add as XNNPACK does: both products on a common power of two, one rounding, a half up.
-
-    Arguments and result are those of `add_by_kernels`; int8 only, with scales 2**-10 to 2**8 times
-    the output's.
-
-    Source: `xnn_init_qs8_add_minmax_scalar_params` and the `qs8-vadd` kernels in XNNPACK.
-    """
-    ratios = np.array([np.float32(a[0]), np.float32(b[0])]) / np.float32(output_scale)
-    if not ((ratios >= 2.0**-10) & (ratios < 2.0**8)).all():
-        raise ValueError(f"XNNPACK adds with ratios of scales from 2**-10 to 2**8; got {ratios}.")
-    shift = 20 - int(np.frexp(ratios.max())[1] - 1)
-    multipliers = np.rint(np.ldexp(ratios, shift)).astype(np.int64)
-    left = (first.astype(np.int64) - a[1]) * multipliers[0]
-    right = (second.astype(np.int64) - b[1]) * multipliers[1]
-    total: Array = (left + right + (1 << (shift - 1))) >> shift
-    return np.clip(total, -(2**15), 2**15 - 1)
-
-
 def windows(
     images: Array, size: Pair, stride: Pair, padding: str, dilation: Pair, outside: float
 ) -> list[list[Array]]:
@@ -191,7 +120,12 @@ def windows(
         spans.append((count - 1) * s + 1)
         counts.append(count)
     if any(edge != (0, 0) for edge in edges):
-        images = np.pad(images, ((0, 0), *edges, (0, 0)), constant_values=outside)
+        (top, bottom), (left, right) = edges
+        n, height, width, depth = images.shape
+        room = (n, top + height + bottom, left + width + right, depth)
+        padded = np.full(room, outside, images.dtype)
+        padded[:, top : top + height, left : left + width] = images
+        images = padded
     (down, across), (step_down, step_across) = spans, stride
     return [
         [

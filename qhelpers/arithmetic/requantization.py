@@ -46,6 +46,10 @@ def quantized_multiplier(real: Any) -> tuple[Array, Array]:
         raise ValueError(f"multipliers must be finite and not negative; got {real}.")
     fraction, exponent = np.frexp(real)
     mantissa, shift = half_away(fraction * 2.0**31).astype(np.int64), exponent.astype(np.int64)
+    if (shift > 30).any():
+        raise OverflowError(
+            f"a multiplier of {real.max():g} is beyond 2**30. Are the scales right?"
+        )
     full = mantissa == 1 << 31  # rounded up to 1.0, which is 0.5 doubled
     mantissa, shift = np.where(full, 1 << 30, mantissa), shift + full
     lost = shift < -31
@@ -78,6 +82,10 @@ def multiply_by_quantized(whole: Array, mantissa: Any, shift: Any, away: bool = 
     The first time a half goes up; the second time away from zero, or up as well.
     """
     left, right = np.maximum(shift, 0), np.maximum(-np.asarray(shift), 0)
+    if whole.dtype.kind == "f" and not left.any():
+        quickly = _once_where_it_is_enough(whole, mantissa, right, away)
+        if quickly is not None:
+            return quickly
     result = whole.astype(np.int64)
     if left.any():
         result = _within_int32(result << left)
@@ -89,6 +97,29 @@ def multiply_by_quantized(whole: Array, mantissa: Any, shift: Any, away: bool = 
     np.subtract(result, 1, out=result, where=negative)
     result >>= right  # the second
     return result
+
+
+def _once_where_it_is_enough(whole: Array, mantissa: Any, right: Array, away: bool) -> Array | None:
+    """Round floats once where twice gives the same; None where they are too large for that.
+
+    The first rounding moves a number by half a step of 2**-right, the float arithmetic by less
+    than 2**-22 of the largest: only what lies that close to a half is computed in integers.
+    """
+    scaled = whole * np.ldexp(np.asarray(mantissa, np.float64), -right - 31).astype(whole.dtype)
+    largest = max(scaled.max(initial=0), -scaled.min(initial=0))
+    if largest >= 2**22:
+        return None
+    result = scaled + whole.dtype.type(0.5)
+    np.floor(result, out=result)
+    scaled -= result
+    np.abs(scaled, out=scaled)
+    safe = 0.5 - np.ldexp(0.5, -right) - float(largest) * 2.0**-22 - 2.0**-22
+    close = np.flatnonzero(scaled >= safe.astype(whole.dtype))
+    if close.size:
+        m, shift = (np.broadcast_to(v, whole.shape).flat[close] for v in (mantissa, -right))
+        some = whole.reshape(-1)[close].astype(np.int64)
+        result.flat[close] = multiply_by_quantized(some, m, shift, away)
+    return np.asarray(result)
 
 
 def reduced(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any) -> Array:

@@ -8,15 +8,32 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from qhelpers.cli import address, doctor, quantize, refresh, run_notebooks
 from qhelpers.notebook import progress
 from qhelpers.quantizer import inspection
+from qhelpers.tflite.explain import explain
+from qhelpers.tflite.numpy_network import RULES
 
 _INSPECT = (
     "Say in words what is in a .tflite file: its operations, types, scales and bytes, whether "
     "it computes in integers only and if not what keeps floats, and whether XNNPACK, the GPU "
     "delegate and LiteRT for Microcontrollers take it."
 )
+
+
+_EXPLAIN = (
+    "Take apart one number that an operation of a .tflite file makes: the integers and weights "
+    "that go in, their sum, the multiplier, rounding, zero point and clipping, and what each "
+    "engine makes of the same inputs. The inputs are those of the file, in its type: an array "
+    "[n, *shape], or one without n; the index begins with the input's place in it."
+)
+
+
+def _index(text: str) -> tuple[int, ...]:
+    """Return numbers with commas between them."""
+    return tuple(int(part) for part in text.split(","))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     what = "say what is in a .tflite file: operations, types, scales, and who takes it"
     inspect = commands.add_parser("inspect", help=what, description=_INSPECT)
     inspect.add_argument("files", type=Path, nargs="+", metavar="file.tflite", help="the files")
+    what = "say where one number of a .tflite file comes from: the integers that went in"
+    explainer = commands.add_parser("explain", help=what, description=_EXPLAIN)
+    explainer.add_argument("file", type=Path, metavar="file.tflite", help="a network on integers")
+    explainer.add_argument("--input", type=Path, required=True, metavar="x.npy", help="raw inputs")
+    explainer.add_argument("--tensor", required=True, metavar="NAME", help="or a part of the name")
+    explainer.add_argument("--index", type=_index, required=True, metavar="0,3,5,2", help="in it")
+    explainer.add_argument("--engine", choices=[*RULES], default="xnnpack", help="who computes")
     words = list(sys.argv[1:] if arguments is None else arguments)
     # argparse takes -inf and -1e3 for options, but not with a space in front.
     words = [f" {w}" if re.fullmatch(r"-(inf|[\d.]+e[-+]?\d+)", w) else w for w in words]
@@ -51,11 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "address": lambda: print(address.change(chosen.repository)),
         "quantize": lambda: quantize.run(chosen),
         "inspect": lambda: print("\n\n".join(map(inspection.describe, chosen.files))),
+        "explain": lambda: print(
+            explain(chosen.file, np.load(chosen.input), chosen.tensor, chosen.index, chosen.engine)
+        ),
     }
     progress.install()
     try:
         return 1 if work[chosen.command]() is False else 0
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ArithmeticError, ImportError) as error:
         print(f"python -m qhelpers {chosen.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -164,6 +164,10 @@ class TfliteFile:
             signed = info.dtype.kind == "i"
             count = int(np.prod(info.shape, dtype=np.int64))
             return packing.unpack(raw, _BITS[info.kind], count, signed).reshape(info.shape)
+        wanted = int(np.prod(info.shape, dtype=np.int64)) * info.dtype.itemsize
+        if len(raw) != wanted:
+            kind = f"{info.kind} {list(info.shape)}"
+            raise ValueError(f"{info.name!r} has {len(raw)} bytes, {kind} takes {wanted}: damaged.")
         return raw.view(info.dtype.newbyteorder("<")).reshape(info.shape).astype(info.dtype)
 
     def stored_bytes(self) -> dict[str, int]:

@@ -1,0 +1,100 @@
+"""Operations that make one number of one or two: sums, products, activations, changes of type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from qhelpers.arithmetic import requantization
+from qhelpers.tflite.file import Array
+from qhelpers.tflite.operations.step import Step, place
+
+
+def _aligned(first: Array, second: Array) -> tuple[Array, Array]:
+    """Return [n, *shape] of both at one rank."""
+    rank = max(first.ndim, second.ndim)
+    one, two = (a.reshape(len(a), *[1] * (rank - a.ndim), *a.shape[1:]) for a in (first, second))
+    return one, two
+
+
+def _add(step: Step, first: Array, second: Array) -> Array:
+    if step.is_float:
+        first, second = _aligned(first, second)
+        return step.activated(first + second if step.name == "ADD" else first - second)
+    if step.bits == 16 and step.option("potScaleInt16", False) and step.engine != "micro":
+        scales = [np.log2(float(t.scales[0])) for t in (step.source, step.input(1), step.output)]
+        if all(abs(s - np.rint(s)) < 1e-3 for s in scales):
+            step.refuse("scales that are powers of two, with potScaleInt16")
+    return _of_two(step, first, second)
+
+
+def _of_two(step: Step, first: Array, second: Array) -> Array:
+    places = place(step.source), place(step.input(1)), place(step.output)
+    return step.clipped(step.rule()(*_aligned(first, second), *places))
+
+
+def _relu(step: Step, values: Array) -> Array:
+    """RELU and RELU6; the latter on microcontrollers clips only, and reads no output scale."""
+    scale, zero = place(step.source)
+    if step.engine == "micro" and step.name == "RELU6":
+        steps = requantization.half_away(np.float64(np.float32(6) / scale))
+        return np.clip(values, zero, int(steps) + zero).astype(values.dtype)
+    return step.clipped(
+        step.rule()(values.astype(np.int64) - zero, scale, 1, step.output.scales[0])
+    )
+
+
+def _leaky_relu(step: Step, values: Array, alpha: Array | None = None) -> Array:
+    """LEAKY_RELU, whose slope is an option, and PRELU, whose slopes are a tensor."""
+    scale, zero = place(step.source)
+    whole = values.astype(np.int64) - zero
+    above = step.rule()(whole, scale, 1, step.output.scales[0])
+    if alpha is None:
+        slope = step.option("alpha")
+        return step.clipped(
+            np.where(whole >= 0, above, step.rule()(whole, scale, slope, step.output.scales[0]))
+        )
+    whole, slopes = _aligned(whole, alpha)
+    slope, slope_zero = place(step.input(1))
+    product = np.minimum(whole, 0) * (slopes.astype(np.int64) - slope_zero)
+    below = step.rule()(product, scale, slope, step.output.scales[0])
+    return step.clipped(np.where(whole >= 0, above, below))
+
+
+def _hard_swish(step: Step, values: Array) -> Array:
+    return step.clipped(step.rule()(values, place(step.source), place(step.output)))
+
+
+def _quantize(step: Step, values: Array) -> Array:
+    if values.dtype == np.float32:
+        by_eights = step.rule(bits=32) is requantization.by_reciprocal
+        if by_eights and step.floats is None and np.prod(step.output.shape) % 8:
+            step.refuse("the numbers left over from groups of 8 are not known")
+        return step.clipped(step.rule(bits=32)(values, step.output.scales[0]))
+    scale, zero = place(step.source)
+    wide = max(step.source.dtype.itemsize, step.output.dtype.itemsize) > 1
+    rule = step.rule(bits=16 if wide else 8)
+    return step.clipped(rule(values.astype(np.int64) - zero, scale, 1, step.output.scales[0]))
+
+
+def _dequantize(step: Step, values: Array) -> Array:
+    info, real = step.source, values.astype(np.float32)  # up to 16 bits: exact
+    if not len(info.scales):
+        return real  # float16
+    return np.asarray(np.float32(info.scales[0]) * (real - np.float32(info.zero_points[0])))
+
+
+OPERATIONS: dict[str, Callable[..., Array]] = {
+    "ADD": _add,
+    "SUB": _add,
+    "MUL": _of_two,
+    "RELU": _relu,
+    "RELU6": _relu,
+    "RELU_N1_TO_1": _relu,
+    "LEAKY_RELU": _leaky_relu,
+    "PRELU": _leaky_relu,
+    "HARD_SWISH": _hard_swish,
+    "QUANTIZE": _quantize,
+    "DEQUANTIZE": _dequantize,
+}
