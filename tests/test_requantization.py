@@ -92,6 +92,15 @@ def test_reduced_is_one_rounding_with_16_bits(sums: list[int], real: float) -> N
     assert got.tolist() == wanted
 
 
+@given(st.lists(st.integers(-(2**31), 2**31 - 1), min_size=1), st.floats(2.0**-20, 2**-1))
+def test_ruy_on_arm_is_one_rounding(sums: list[int], real: float) -> None:
+    mantissa, shift = (int(p) for p in requantization.quantized_multiplier(_multiplier_of(real)))
+    exact = [Fraction(x * mantissa) * Fraction(2) ** (shift - 31) for x in sums]
+    wanted = [(2 * e + 1).__floor__() // 2 for e in exact]  # halves go up
+    got = requantization.ruy_on_arm(np.array(sums), np.float32(1), *_as_scales(real))
+    assert got.tolist() == wanted
+
+
 @pytest.mark.parametrize("rule", [requantization.gemmlowp, requantization.ruy])
 def test_floats_in_any_order_in_memory_are_rounded_twice(rule: Any) -> None:
     """Only what lies close to a half is; it has to come back to its place."""

@@ -68,12 +68,22 @@ def gemmlowp(sums: Array, input_scale: Any, weight_scales: Any, output_scale: An
 def ruy(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any) -> Array:
     """Round twice in integers as `gemmlowp` does, but a half goes up the second time, too.
 
-    Source: LiteRT's optimized kernels multiply with the library ruy; measured, and as its kernels
-    for ARM have it (`sqrdmulh`, then `srshl`).
+    Source: LiteRT's optimized kernels multiply matrices with the library ruy; measured on x86-64.
     """
     real = real_multiplier(input_scale, weight_scales, output_scale)
     mantissa, shift = quantized_multiplier(real)
     return multiply_by_quantized(_within_int32(sums), mantissa, shift, away=False)
+
+
+def ruy_on_arm(sums: Array, input_scale: Any, weight_scales: Any, output_scale: Any) -> Array:
+    """Round once in integers, a half up. For multipliers below 2**30.
+
+    Source: ruy's `kernel_arm64.cc` (`sqdmulh`, then `srshl`, since 2021); read, not measured.
+    """
+    real = real_multiplier(input_scale, weight_scales, output_scale)
+    mantissa, shift = quantized_multiplier(real)
+    product = _within_int32(sums).astype(np.int64) * mantissa
+    return _within_int32((product + (1 << (30 - shift))) >> (31 - shift))
 
 
 def multiply_by_quantized(whole: Array, mantissa: Any, shift: Any, away: bool = True) -> Array:

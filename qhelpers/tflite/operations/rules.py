@@ -8,6 +8,7 @@ does not take, 16 bits among it. An operation that is not here moves numbers and
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -16,13 +17,15 @@ import numpy.typing as npt
 
 from qhelpers.arithmetic import elementwise, fixed_point, requantization, resize, tables
 from qhelpers.arithmetic.elementwise import gemmlowp_of_float32
-from qhelpers.arithmetic.requantization import float32, float64, gemmlowp, reduced, ruy
+from qhelpers.arithmetic.requantization import float32, float64, gemmlowp, reduced
 
 Array = npt.NDArray[Any]
 Rule = Callable[..., Array]
 Rules = Mapping[tuple[str, int], Rule]
 _Rows = dict[str, tuple[Rule | None, ...]]  # for 8, 16 and 32 bits
 
+_arm = platform.machine() in ("aarch64", "arm64")
+_ruy = requantization.ruy_on_arm if _arm else requantization.ruy
 _multiply = partial(elementwise.multiply, gemmlowp_of_float32)
 _subtract = partial(elementwise.add, sign=-1)
 
@@ -54,13 +57,13 @@ _tanh16 = partial(tables.of_powers, fixed_point.tanh, tables.tanh16, (0, 1))
 _add_in_short = partial(elementwise.in_short, elementwise.add_in_vectors, False)
 
 _OPTIMIZED: _Rows = _REFERENCE | {
-    "CONV_2D": (ruy, reduced),
-    "CONV_2D of 32 bits": (None, ruy),
+    "CONV_2D": (_ruy, reduced),
+    "CONV_2D of 32 bits": (None, _ruy),
     "DEPTHWISE_CONV_2D": (elementwise.in_eights, reduced),
     "TRANSPOSE_CONV": (elementwise.in_eights, reduced),
     "TRANSPOSE_CONV of 32 bits": (None, elementwise.in_eights),
-    "FULLY_CONNECTED": (ruy, float64),
-    "FULLY_CONNECTED of 32 bits": (None, ruy),
+    "FULLY_CONNECTED": (_ruy, float64),
+    "FULLY_CONNECTED of 32 bits": (None, _ruy),
     "ADD": (_add_in_short, elementwise.add_in_vectors),
     "MUL": (partial(elementwise.in_short, _multiply, True), _multiply),
     "LEAKY_RELU": (gemmlowp_of_float32, partial(gemmlowp_of_float32, sign_first=True)),
