@@ -97,7 +97,8 @@ def sentence(said: str) -> str:
 
 
 def percent(share: float, places: int = 2) -> str:
-    """Return a share of 1 in percent."""
+    """Return a share of 1 in percent; just below all of it, with two places at least."""
+    places = max(places, 2) if 0.999 < share < 0.99995 else places
     return f"{100 * share:.{places}f}" if math.isfinite(share) else "–"
 
 

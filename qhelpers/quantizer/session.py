@@ -117,7 +117,7 @@ def _layers(files: Mapping[str, bytes], unseen: Data) -> tuple[list[TensorError]
 def _warnings(rows: Sequence[Row], errors: Sequence[TensorError], compared: str) -> list[str]:
     """Return warnings about files that keep floats, and ranges that cut unseen values off."""
     said = [
-        f"{row.model} is not integer only: {', '.join(row.floats)} stay in floating point."
+        f"{row.model} is not integer only. In floating point: {', '.join(row.floats)}."
         for row in rows
         if row.floats and row.model in ("int8", "int16x8", "int16x8_bias32")
     ]
