@@ -13,7 +13,7 @@ from qhelpers.evaluation.scorecard import text_table
 from qhelpers.tflite import conversion, silence
 from qhelpers.tflite.litert import LiteModel
 
-TRACKERS = ("TensorFlow", "model-opt.", "ONNX Runtime", "PyTorch", "torchao")
+TRACKERS = ("TensorFlow", "model-opt.", "ONNX RT", "PyTorch", "torchao")
 # Threads with a complaint, by number; a semicolon goes on to the next tracker.
 THREADS = {
     "not faster, or slower": "51586 21698 25021 49011 27687 51749 55525;796 810 599;5319 26143 "
@@ -65,15 +65,15 @@ def left_out(model: LiteModel) -> list[str]:
 def detector(model: Any, digits: Digits, size: float) -> Any:
     """Return a Keras model, [n, 28, 28] -> [n, 12]: the digit's place (x, y), then ten scores.
 
-    The place is the centre of the ink in a photo of that size, found from the pixels by least
-    squares. The scores are the model's, from 0 to 1.
+    The place, in a photo of that size, is linear in the pixels: the centre of the ink, learned.
     """
     keras = keras_cnn._keras()
     images = data.to_float(digits.train_images[:3000])
     middles = (np.arange(28) + 0.5) / 28
     centres = np.stack([images.sum(1) @ middles, images.sum(2) @ middles], axis=1)
     pixels = np.c_[images.reshape(-1, 784), np.ones(len(images))]
-    fit = np.linalg.lstsq(pixels, size * centres / images.sum((1, 2))[:, None], rcond=None)[0]
+    wanted = pixels.T @ (size * centres / images.sum((1, 2))[:, None])
+    fit = np.linalg.solve(pixels.T @ pixels + np.eye(785), wanted)
     inputs, place = keras.Input((28, 28)), keras.layers.Dense(2)
     both = [place(keras.layers.Flatten()(inputs)), keras.layers.Softmax()(model(inputs))]
     place.set_weights([fit[:-1], fit[-1]])
@@ -103,10 +103,9 @@ def tune(model: Any, digits: Digits, rate: float, rounding: bool, steps: int = 1
             loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
 
-    compiled = tf.function(step)
+    run = tf.function(step)
     for some in rng.integers(0, len(digits.train_labels), (steps, 64)):
-        labels = digits.train_labels[some].astype(np.int32)
-        compiled(data.to_float(digits.train_images[some]), labels)
+        run(data.to_float(digits.train_images[some]), digits.train_labels[some].astype(np.int32))
     tuned = keras_cnn.build()
     tuned.set_weights([values.numpy() for values in weights])
     return tuned

@@ -19,10 +19,7 @@ _CASES = {
 
 
 def cases(file: LiteModel, image: Bytes) -> None:
-    """Draw the path to one logit of the course's CNN in int8, each stage with its cases.
-
-    The image is uint8 [28, 28].
-    """
+    """Draw the path of an image, uint8 [28, 28], to a logit of the course's CNN, with the cases."""
     pixels = np.sort(to_float(image), axis=None)[[0, 640, 700, 783]]
     logits = file.predict(to_float(image[None]))[0]
     dense = next(tensor for tensor in file.constants() if tensor.shape == (10, 2028))
