@@ -12,7 +12,7 @@ from qhelpers.tflite.file import Array
 
 
 def in_pairs(pixels: Array, weights: Array) -> Array:
-    """Return sums of products, uint8 [n, k], int8 [k, m] -> int64 [n, m], as PMADDUBSW adds them."""
+    """Return sums of products, uint8 [n, k], int8 [k, m] -> int64 [n, m], as PMADDUBSW adds."""
     sums = np.zeros((len(pixels), weights.shape[1]), np.int64)
     for first in range(0, len(weights), 2):
         some = slice(first, first + 2)
