@@ -18,13 +18,13 @@ TRACKERS = ("TensorFlow", "model-opt.", "ONNX RT", "PyTorch", "torchao")
 THREADS = {
     "not faster, or slower": "51586 21698 25021 49011 27687 51749 55525;796 810 599;5319 26143 "
     "10559 6732 16009 2969 12854 5865;113019 41865 42113 136094 144434;4365 2102",
-    "other answers on the phone": "44108 56425 48170 31688 29639 83936 74312 62123;;;48551;",
-    "batch norm after conversion": "43833 25170 50502 22803 26075 24477;;3873 26584;41231;",
+    "differs on the phone": "44108 56425 48170 31688 29639 83936 74312 62123;;;48551;",
+    "wrong after batch norm": "43833 25170 50502 22803 26075 24477;;3873 26584;41231;",
     "floats are left": "38285 40477 42092 41697 40681 56535 63065;;;;",
     "not smaller, or larger": "24668 35147 58823;;10340;33433;",
     "wrong on one processor": ";;5849 6004 5644 6545 12072;;",
     "always the same answer": "61319 49854 89438 41840;;;;",
-    "QAT worse than rounding": ";439 368;;111192;",
+    "QAT makes it worse": ";439 368;;111192;",
     "all scores 0": ";;14233;;",
 }
 _SHAPES = {"QUANTIZE", "DEQUANTIZE", "SHAPE", "STRIDED_SLICE", "PACK", "RESHAPE"}
@@ -48,7 +48,6 @@ def left_out(model: LiteModel) -> list[str]:
         interpreter.allocate_tensors()
     steps = interpreter._get_ops_details()  # LiteRT has no public way to ask
     whole = [step for step in steps if step["op_name"] != "DELEGATE"]
-    left = [step for step in whole if step["op_name"] not in _SHAPES]
     makers = {int(made): step for step in whole for made in step["outputs"]}
     taken: set[int] = set()
     for part in (step for step in steps if step["op_name"] == "DELEGATE"):
@@ -58,7 +57,8 @@ def left_out(model: LiteModel) -> list[str]:
             if maker["index"] not in taken:
                 taken.add(maker["index"])
                 todo |= {int(i) for i in maker["inputs"]} - {int(i) for i in part["inputs"]}
-    return [step["op_name"] for step in left if step["index"] not in taken]
+    left = [step["op_name"] for step in whole if step["index"] not in taken]
+    return [name for name in left if name not in _SHAPES]
 
 
 def detector(model: Any, digits: Digits, size: float) -> Any:

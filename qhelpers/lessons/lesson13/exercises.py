@@ -40,10 +40,8 @@ def sums_of_pairs(answer: Callable[[Array, Array], Any]) -> Verdict:
             return hint("These are the exact sums. Where do 16 bits end?")
         if np.array_equal(found, exact.clip(-32768, 32767)):
             return hint("You clip the whole sum. Only a pair's is held in 16 bits.")
-        return hint(
-            f"Wrong for {len(weights)} products. Widen to int64, add products 0 and 1, 2 and 3, ..."
-            " (a last one may be alone), clip each pair's sum, then add those."
-        )
+        how = "Widen to int64, add products 0 and 1, 2 and 3, ..., clip each pair's sum, add those."
+        return hint(f"Wrong for {len(weights)} products. {how} A last one may be alone.")
     return right("Each pair stops at 32,767 or -32,768; 255 * 127 * 2 would be 64,770.")
 
 
