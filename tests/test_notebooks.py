@@ -57,6 +57,7 @@ WALK = [
     "07_quantization_aware_training",
     "08_below_eight_bits",
     "09_choosing",
+    "13_clinic",
 ]
 DIVES = ["20_litert_engines", "21_order_of_sums", "22_pytorch_engines"]
 # The lesson that first shows a row of the scorecard.
