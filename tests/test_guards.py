@@ -55,7 +55,7 @@ def test_nbval_tries_the_solution_and_the_wrong_answers(
 @pytest.mark.framework  # starts a kernel
 @pytest.mark.parametrize(
     ("guard", "status"),
-    [("x == 1", 0), ("x == 2", 1), ("open('left.txt', 'w')", 1), ("bytearray(1200000000)", 1)],
+    [("x == 1", 0), ("x == 2", 1), ("open('left.txt', 'w')", 1), ("bytearray(1400000000)", 1)],
 )
 def test_nbval_runs_the_guards_after_the_last_cell(course: Path, guard: str, status: int) -> None:
     (course / "tests" / "guards" / "lesson00.py").write_text(f'assert {guard}, "x is one"\n')
