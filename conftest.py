@@ -42,7 +42,8 @@ LAST = """
 import os as _os, sys as _sys
 from qhelpers.cli.run_notebooks import resident_peak as _resident_peak
 assert _resident_peak(_os.getpid()) < 1.3e9, "memory"
-assert sorted(_os.listdir()) == {files!r}, "a notebook writes nothing into its working folder"
+_files = sorted(f for f in _os.listdir() if f[0] != '.')
+assert _files == {files!r}, "a notebook writes nothing into its working folder"
 if "coverage" in _sys.modules and _sys.modules["coverage"].Coverage.current():
     _sys.modules["coverage"].Coverage.current().save()
 """
@@ -94,7 +95,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 behind = add(f"{item.name}, answer {i}", source, behind)
         guards = TESTS / "guards" / lesson
         if item is last[item.parent] and guards.is_file():
-            files = sorted(path.name for path in folder.iterdir())
+            files = sorted(path.name for path in folder.iterdir() if path.name[0] != ".")
             source = guards.read_text(encoding="utf-8")
             add("guards", source + LAST.format(files=files), behind)
 

@@ -39,8 +39,8 @@ def sums_of_pairs(answer: Callable[[Array, Array], Any]) -> Verdict:
         if np.array_equal(found, exact):
             return hint("These are the exact sums. Where do 16 bits end?")
         if np.array_equal(found, exact.clip(-32768, 32767)):
-            return hint("You clip the whole sum. Only a pair's is held in 16 bits.")
-        how = "Widen to int64, add products 0 and 1, 2 and 3, ..., clip each pair's sum, add those."
+            return hint("You clip the whole sum, or the sum so far: 16 bits hold a pair's.")
+        how = "Widen to int64 before you multiply."
         return hint(f"Wrong for {len(weights)} products. {how} A last one may be alone.")
     return right("Each pair stops at 32,767 or -32,768; 255 * 127 * 2 would be 64,770.")
 
@@ -48,7 +48,7 @@ def sums_of_pairs(answer: Callable[[Array, Array], Any]) -> Verdict:
 choice(
     "13.2",
     ["shared step", "no kernel", "batch statistics"],
-    "Three files, three measurements; a new calibration would have mended none.",
+    "Three files, three measurements, three causes.",
     {"": "A: compare its step with its largest score."},
     {"": "B: its answers are right, alone and in a batch. What is left to complain about?"},
     {"": "C: an image's answer depends on its company."},

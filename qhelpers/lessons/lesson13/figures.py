@@ -13,7 +13,7 @@ from qhelpers.tflite.litert import LiteModel
 
 _CASES = {
     **{"weights": "weights: case 8", "stored": "stored: case 2", "inputs": "inputs: case 5"},
-    **{"quantized": "quantized: case 3", "sum": "summed: 1, 6", "rescaled": "rescaled: 7"},
+    **{"quantized": "quantized: case 3", "sum": "summed: 6", "rescaled": "rescaled: 1, 7"},
     "result": "result: 4",
 }
 
