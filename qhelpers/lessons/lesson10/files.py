@@ -33,7 +33,8 @@ def pick(n: int, most: int = 8, seed: int = 0) -> list[Path]:
         for folder, inside, names in os.walk(root):
             inside[:] = sorted({*inside} - {"site-packages", "dist-packages"})
             for name in sorted(names):
-                kinds[Path(name).suffix.lower()].append(Path(folder, name))
+                if os.access(Path(folder, name), os.R_OK):
+                    kinds[Path(name).suffix.lower()].append(Path(folder, name))
     random, chosen = np.random.default_rng(seed), {}
     for _, group in sorted(kinds.items()):
         for place in random.permutation(len(group))[:most]:

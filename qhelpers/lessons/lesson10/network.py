@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from qhelpers import paths
@@ -18,13 +17,17 @@ from qhelpers.notebook import progress
 Array = NDArray[Any]
 
 
+_PARTS = {"Dense_0": "embedding", "ApplyActivation_0": "GELU 1", "LayerNorm_0": "norm 1"}
+_PARTS |= {"Conv_0": "convolution", "ApplyActivation_1": "GELU 2", "LayerNorm_1": "norm 2"}
+
+
 class Tensor(NamedTuple):
     """An activation of a quantized file: float's values, the file's own, and its ruler."""
 
     name: str
     real: Array
     arriving: Array
-    scale: np.float32
+    scale: float
     zero_point: int
 
 
@@ -53,6 +56,12 @@ def file() -> tuple[Path, list[str]]:
     (path,) = Path(magika.__file__).parent.glob("models/*/model.onnx")
     config = json.loads((path.parent / "config.min.json").read_text(encoding="utf-8"))
     return path, config["target_labels_space"]
+
+
+def short(name: str) -> str:
+    """Return a tensor's name with its part of the network in plain words: "norm 1/Square"."""
+    part, _, step = name.split("MagikaV2/")[-1].partition(":")[0].partition("/")
+    return f"{_PARTS.get(part, part)}/{step}"
 
 
 def values(path: Path, names: Sequence[str], inputs: Array) -> list[Array]:
@@ -84,5 +93,5 @@ def tensors(real: Path, quantized: Path, inputs: Array) -> list[Tensor]:
     names = [node.input[0] for node in found]
     exact = values(real, names, inputs)
     rounded = values(quantized, [back[node.output[0]] for node in found], inputs)
-    rulers = [(stored[n.input[1]][()], int(stored[n.input[2]])) for n in found]
+    rulers = [(float(stored[n.input[1]]), int(stored[n.input[2]])) for n in found]
     return [Tensor(n, a, b, *r) for n, a, b, r in zip(names, exact, rounded, rulers, strict=True)]
