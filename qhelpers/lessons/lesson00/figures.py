@@ -31,6 +31,7 @@ _GROUPS = {
         "07 QAT": "quantization-\naware training",
         "08 below 8 bits": "where it breaks,\nwhat holds it",
         "09 choosing": "which one for\nwhich device",
+        "10 real network": "find what breaks,\nmend it, prove it",
     },
     ("deep dives", "float16"): {
         "20 LiteRT engines": "one file,\nfour roundings",
@@ -181,6 +182,6 @@ def course_map() -> None:
             axes.text(y=y + 0.68, s=number, color=COLORS["muted"], fontsize=9, **middle)
             axes.text(y=y + 0.5, s=name, fontweight="bold", fontsize=8, **middle)
             axes.text(y=y + 0.2, s=idea, fontsize=8, **middle)
-    axes.text(3.2, 1.48, "more to come", color=COLORS["muted"], style="italic", va="center")
+    axes.text(4.2, 1.48, "more to come", color=COLORS["muted"], style="italic", va="center")
     axes.text(3.2, 0.36, "for those who want every bit", color=COLORS["muted"], va="center")
     finish()

@@ -71,8 +71,11 @@ def values(path: Path, names: Sequence[str], inputs: Array) -> list[Array]:
 
     model, new = onnx.load(path), onnx.helper.make_empty_tensor_value_info
     model.graph.output.extend(map(new, {*names} - {out.name for out in model.graph.output}))
-    content, on = model.SerializeToString(), ["CPUExecutionProvider"]
-    return list(onnxruntime.InferenceSession(content, None, on).run(names, {"bytes": inputs}))
+    content, options = model.SerializeToString(), onnxruntime.SessionOptions()
+    # Without VNNI, sums of pairs of products would be cut off at 16 bits.
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+    return list(session.run(names, {"bytes": inputs}))
 
 
 def constants(path: Path) -> dict[str, Array]:
