@@ -22,7 +22,7 @@ def rounded(real: Array, scale: float, zero_point: int) -> Array:
 @exercise("10.1", expects="callable")
 def own(answer: Callable[[Array, float, int], Any]) -> Verdict:
     """Check a function that takes values to int8 and back."""
-    real = np.array([-9.0, -1.0, 0.0, 0.3, 0.74, 1.0, 99.0])
+    real = np.array([-99.0, -1.0, 0.0, 0.3, 0.74, 1.0, 199.0])
     found = np.asarray(answer(real.copy(), 0.5, -100), np.float64)
     wanted = rounded(real, 0.5, -100)
     if found.shape != real.shape:
@@ -30,7 +30,7 @@ def own(answer: Callable[[Array, float, int], Any]) -> Verdict:
     if np.array_equal(found, rounded(real, 0.5, 0)):
         return hint("The zero point is missing: with it, the integers end elsewhere.")
     if np.array_equal(found, np.rint(real / 0.5) * 0.5):
-        return hint("99 comes back as 99, and no int8 is so large: clip to -128 and 127.")
+        return hint("199 comes back as 199, and no int8 is so large: clip to -128 and 127.")
     if np.array_equal(found, wanted / 0.5 - 100):
         return hint("These are the integers. Take them back to real numbers.")
     if not np.allclose(found, wanted):

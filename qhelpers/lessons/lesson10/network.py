@@ -18,7 +18,12 @@ Array = NDArray[Any]
 
 
 _PARTS = {"Dense_0": "embedding", "ApplyActivation_0": "GELU 1", "LayerNorm_0": "norm 1"}
-_PARTS |= {"Conv_0": "convolution", "ApplyActivation_1": "GELU 2", "LayerNorm_1": "norm 2"}
+_PARTS |= {
+    "Dense_1": "dense",
+    "Conv_0": "convolution",
+    "ApplyActivation_1": "GELU 2",
+    "LayerNorm_1": "norm 2",
+}
 
 
 class Tensor(NamedTuple):
