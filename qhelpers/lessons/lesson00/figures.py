@@ -31,6 +31,7 @@ _GROUPS = {
         "07 QAT": "quantization-\naware training",
         "08 below 8 bits": "where it breaks,\nwhat holds it",
         "09 choosing": "which one for\nwhich device",
+        "10 real network": "find what breaks,\nmend it, prove it",
         "13 clinic": "eight failures,\ntheir cures",
     },
     ("deep dives", "float16"): {

@@ -1,0 +1,1 @@
+"""Lesson 10: a network from the world."""
