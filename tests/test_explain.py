@@ -18,7 +18,7 @@ from qhelpers.arithmetic import convolution
 from qhelpers.cli.main import main
 from qhelpers.tflite import litert, microcontroller
 from qhelpers.tflite.explain import Origin, explain
-from qhelpers.tflite.numpy_network import RULES
+from qhelpers.tflite.operations.rules import RULES
 
 Array = np.ndarray[Any, Any]
 

@@ -14,7 +14,7 @@ from qhelpers.cli import address, doctor, quantize, refresh, run_notebooks
 from qhelpers.notebook import progress
 from qhelpers.quantizer import inspection
 from qhelpers.tflite.explain import explain
-from qhelpers.tflite.numpy_network import RULES
+from qhelpers.tflite.operations.rules import RULES
 
 _INSPECT = (
     "Say in words what is in a .tflite file: its operations, types, scales and bytes, whether "

@@ -13,8 +13,9 @@ import numpy as np
 from qhelpers.arithmetic import elementwise, integer_ops, requantization
 from qhelpers.tflite import operations
 from qhelpers.tflite.file import Array, checked_inputs
-from qhelpers.tflite.numpy_network import RULES, NumpyNetwork
+from qhelpers.tflite.numpy_network import NumpyNetwork
 from qhelpers.tflite.operations import convolution
+from qhelpers.tflite.operations.rules import RULES
 from qhelpers.tflite.operations.step import Step, UnknownStepError, place
 
 _SUMS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")

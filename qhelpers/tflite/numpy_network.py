@@ -16,7 +16,7 @@ from qhelpers.tflite.file import Array, TfliteFile, checked_inputs
 from qhelpers.tflite.operations.rules import RULES
 from qhelpers.tflite.operations.step import Step, UnknownStepError
 
-__all__ = ["RULES", "NumpyNetwork", "UnknownStepError", "float_rules_here"]
+__all__ = ["NumpyNetwork", "UnknownStepError", "float_rules_here"]
 
 _ROOM = 1 << 20  # numbers of the largest tensor at a time: sums stay in the cache
 

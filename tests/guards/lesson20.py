@@ -1,5 +1,5 @@
 from qhelpers.arithmetic import requantization
-from qhelpers.tflite import numpy_network
+from qhelpers.tflite.operations import rules as _rules
 
 assert np.array_equal(requantization.quantized_multiplier(real)[0], mantissa), "mantissas"
 assert np.array_equal(requantization.quantized_multiplier(real)[1], shift), "shifts"
@@ -10,7 +10,7 @@ assert np.array_equal(
     requantization.reduced(sums16, *conv16["scales"]), reduced(sums16, *conv16["scales"])
 ), "reduced in the cell is the helper's"
 for engine, pair in guessed.items():
-    table = numpy_network.RULES[engine]
+    table = _rules.RULES[engine]
     named = [table[o, 8].__name__ for o in ("CONV_2D", "FULLY_CONNECTED")]
     assert named == [rule.__name__ for rule in pair], f"the table's rules of {engine}"
 assert all((shift <= 0).tolist()), "no shift to the left: shift_away needs none"

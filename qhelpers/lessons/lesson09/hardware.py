@@ -127,8 +127,8 @@ SUPPORT: dict[str, dict[str, Support]] = {
             "NVIDIA (Model Optimizer: from Ampere on); LiteRT's delegate computes in floats",
             "nvidia gpu",
         ),
-        "int16x8": Support("no", "NVIDIA: not among the formats", "nvidia"),
-        "int4": Support("native", "NVIDIA, with float16 activations", "nvidia"),
+        "int16x8": Support("no", "NVIDIA: not listed; Adreno lists INT16", "nvidia qualcomm"),
+        "int4": Support("native", "NVIDIA, with float16 activations (FP8 from Ada on)", "nvidia"),
     },
     "phone NPU": {
         "float16": Support("native", "newer Qualcomm HTP; Core ML's default", "qualcomm apple"),

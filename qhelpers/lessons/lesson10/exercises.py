@@ -54,7 +54,7 @@ choice(
 choice(
     "10.3",
     ["16 bit"],
-    "It needs no float, and the lesson has measured that 65,536 levels are enough.",
+    "Its activations are integers, and the lesson has measured that 65,536 levels are enough.",
     {
         "mended": "It keeps the normalization in float: what does this chip do with it?",
         "dynamic": "Its steps between the products are floats: this chip has none.",
