@@ -16,7 +16,7 @@ WRONG = {
         ('"square"', "clean"),
         ('"cube"', "ruined already"),
         ('"convolution"', "ruined already"),
-        ('"normalized"', "handed the noise"),
+        ('"normalized"', "ruined further up"),
         ('"bias"', "Choose one of"),
     ],
     "10.3": [

@@ -42,12 +42,12 @@ def own(answer: Callable[[Array, float, int], Any]) -> Verdict:
 choice(
     "10.2",
     ["variance"],
-    "It gets clean inputs, its own rounding looks harmless, and it hands on a ruin.",
+    "What enters looks clean in decibels, and what leaves is ruined: it happens here.",
     {
         "square": "What arrives there is as clean as its own rounding allows.",
         "cube": "It looks terrible, and what it gets is ruined already. Go further up.",
         "convolution": "What it gets is ruined already. Where does that begin?",
-        "normalized": "Compare with the line above: it was handed the noise.",
+        "normalized": "Compare with the line above: it was ruined further up.",
     },
 )
 

@@ -56,7 +56,8 @@ def curve(offers: Mapping[str, tuple[int, Accuracy]], apart: Sequence[str]) -> N
         axes.errorbar(x, y, [[y - low], [high - y]], fmt="o", color=color, capsize=2)
         left = name in ("mended", "dynamic")
         where = {"ha": "right" if left else "left", "textcoords": "offset points", "fontsize": 9}
-        axes.annotate(name, (x, y), (-7 if left else 7, 6 if place % 2 else -10), **where)
+        up = -12 if name == "mended" else 6 if place % 2 or left else -10
+        axes.annotate(name, (x, y), (-7 if left else 7, up), **where)
     axes.set(xlabel="file in millions of bytes", ylabel="answers like float's, in %")
     axes.set(ylim=(-8, 112), xlim=(0.4, 3.5))
     finish()
