@@ -7,6 +7,7 @@ Creative Commons Attribution-ShareAlike 3.0. The built-in digits: E. Alpaydin an
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import gzip
 import hashlib
@@ -138,8 +139,9 @@ def _from_cache() -> dict[str, Bytes]:
         try:
             arrays[name] = _unpacked(content, name, path)
         except ValueError:
-            print(f"{path.name} in the cache is damaged: removed.")
-            path.unlink(missing_ok=True)
+            print(f"{path.name} in the cache is damaged: not used.")
+            with contextlib.suppress(OSError):  # a cache for reading alone
+                path.unlink()
     return arrays
 
 

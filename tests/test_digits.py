@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import os
@@ -264,7 +265,7 @@ def test_damaged_file_in_the_cache_is_replaced(
     small.write(paths.data_cache())
     (paths.data_cache() / TRAIN).write_bytes(small.packed[TRAIN][:-5])
     assert same(digits.load(), small)
-    assert f"{TRAIN} in the cache is damaged: removed." in capsys.readouterr().out
+    assert f"{TRAIN} in the cache is damaged: not used." in capsys.readouterr().out
     assert cached() == small.packed
 
 
@@ -277,9 +278,23 @@ def test_damaged_file_in_the_cache_is_not_used_offline(
     name = TRAIN
     (paths.data_cache() / name).write_bytes(b"garbage")
     assert digits.load(quiet=True).name == "builtin"
-    assert f"{name} in the cache is damaged: removed." in capsys.readouterr().out
+    assert f"{name} in the cache is damaged: not used." in capsys.readouterr().out
     assert name not in cached()
     assert len(cached()) == 3
+
+
+def test_damaged_file_in_a_cache_for_reading_alone_stays_and_is_not_used(
+    small: Small, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setenv("QHELPERS_OFFLINE", "1")
+    small.write(paths.data_cache())
+    (paths.data_cache() / TRAIN).write_bytes(b"garbage")
+    monkeypatch.setattr(Path, "unlink", refused)
+    assert digits.load(quiet=True).name == "builtin"
+    assert "damaged: not used" in capsys.readouterr().out
 
 
 def test_second_mirror_steps_in_for_the_first(
