@@ -54,7 +54,7 @@ def attempts(exercise: Any, notebook: Any, wrong: dict[str, list[tuple[str, str]
     found = re.search(r'exercises\.check\(\s*"([\d.]+)"', exercise.source)
     assert found, exercise.source
     number = found.group(1)
-    assert len(wrong[number]) >= 1
+    assert wrong[number], "each exercise has a wrong answer"
     later = notebook.cells[notebook.cells.index(exercise) :]
     solution = next(cell for cell in later if "solution" in cell.metadata.get("tags", []))
     folded = SOLUTION.search(solution.source)
@@ -70,34 +70,37 @@ def attempts(exercise: Any, notebook: Any, wrong: dict[str, list[tuple[str, str]
     return sources
 
 
+def extras(cell: Any, is_last: bool) -> list[tuple[str, str]]:
+    """Return what runs behind a notebook's cell, names and sources: attempts, then guards."""
+    lesson, found = f"lesson{cell.path.name[:2]}.py", []
+    if "exercise" in cell.cell.metadata.get("tags", []):
+        wrong = runpy.run_path(str(TESTS / "answers" / lesson))["WRONG"]
+        sources = attempts(cell.cell, cell.parent.nb, wrong)
+        found += [(f"{cell.name}, answer {i}", source) for i, source in enumerate(sources)]
+    guards = TESTS / "guards" / lesson
+    if is_last and guards.is_file():
+        files = sorted(path.name for path in cell.path.parent.iterdir() if path.name[0] != ".")
+        found.append(("guards", guards.read_text(encoding="utf-8") + LAST.format(files=files)))
+    return found
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the attempts behind the exercises, and the guards behind the last cell."""
     cells: list[Any] = [item for item in items if type(item).__name__ == "IPyNbCell"]
     last = {cell.parent: cell for cell in cells}
-    for item in cells:
-        folder, lesson = item.path.parent, f"lesson{item.path.name[:2]}.py"
-
-        def add(name: str, source: str, behind: Any) -> Any:
-            added = type(behind).from_parent(
-                behind.parent,
+    for cell in cells:
+        added = [
+            type(cell).from_parent(
+                cell.parent,
                 name=name,
-                cell_num=behind.cell_num,
+                cell_num=cell.cell_num,
                 cell=new_code_cell(source),
                 options=defaultdict(bool),
             )
-            items.insert(items.index(behind) + 1, added)
-            return added
-
-        behind = item
-        if "exercise" in item.cell.metadata.get("tags", []):
-            wrong = runpy.run_path(str(TESTS / "answers" / lesson))["WRONG"]
-            for i, source in enumerate(attempts(item.cell, item.parent.nb, wrong)):
-                behind = add(f"{item.name}, answer {i}", source, behind)
-        guards = TESTS / "guards" / lesson
-        if item is last[item.parent] and guards.is_file():
-            files = sorted(path.name for path in folder.iterdir() if path.name[0] != ".")
-            source = guards.read_text(encoding="utf-8")
-            add("guards", source + LAST.format(files=files), behind)
+            for name, source in extras(cell, cell is last[cell.parent])
+        ]
+        at = items.index(cell) + 1
+        items[at:at] = added
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -13,14 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import course_files
+import reading_time
+
 from qhelpers import data as digits
 from qhelpers import paths
 from qhelpers.cli import run_notebooks
 from qhelpers.evaluation import metrics
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-import course_files
-import reading_time
 
 Row = dict[str, Any]
 

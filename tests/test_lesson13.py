@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from qhelpers import data, keras_cnn
+from qhelpers.arithmetic.integer_ops import sums_in_pairs
 from qhelpers.evaluation import metrics
 from qhelpers.lessons.lesson13 import cases, figures
-from qhelpers.lessons.lesson13.exercises import in_pairs
 from qhelpers.tflite import conversion, litert
 
 REPOSITORIES = (
@@ -69,7 +69,7 @@ def test_the_table_of_complaints_adds_up_and_fits_a_page():
 )
 def test_pairs_are_added_in_16_bits(some):
     pixels, weights = some
-    found = in_pairs(pixels, weights)
+    found = sums_in_pairs(pixels, weights)
     for i, row in enumerate(pixels.tolist()):
         for j, column in enumerate(weights.T.tolist()):
             products = [a * b for a, b in zip(row, column, strict=True)]

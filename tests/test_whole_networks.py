@@ -58,24 +58,6 @@ def test_mlperf_tiny_on_a_thousand_inputs(name: str, engine: str) -> None:
     agree((TINY / f"{name}.tflite").read_bytes(), engine, 1000)
 
 
-def with_statistics(build: Callable[[], Any]) -> Any:
-    """A network with random weights whose batch norm has seen data."""
-    import keras
-
-    keras.utils.set_random_seed(0)
-    model = build()
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.0
-    model(
-        np.random.default_rng(1).random(
-            (model.inputs[0].shape[0] or 32, *model.inputs[0].shape[1:])
-        ),
-        training=True,
-    )
-    return model
-
-
 def branches(batch: int | None = 1) -> Any:
     """What the networks of `keras.applications` leave out, in a graph that branches and joins.
 
@@ -112,7 +94,7 @@ def converted() -> Callable[[str, str], bytes]:
 
     def convert(name: str, recipe: str) -> bytes:
         if (name, recipe) not in files:
-            model = with_statistics(NETWORKS[name])
+            model = zoo.with_statistics(NETWORKS[name])
             few = np.random.default_rng(2).random((16, *model.inputs[0].shape[1:]))
             files[name, recipe] = conversion.convert(model, recipe, few.astype(np.float32))
         return files[name, recipe]

@@ -265,6 +265,20 @@ def build(name: str) -> Any:
     return MODELS[name]()
 
 
+def with_statistics(build: Callable[[], Any]) -> Any:
+    """Return a network with random weights, the same each time, whose batch norm has seen data."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = build()
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    batch, *shape = model.inputs[0].shape
+    model(np.random.default_rng(1).random((batch or 32, *shape)), training=True)
+    return model
+
+
 def data(model: Any, n: int = 24) -> Data:
     """Return made-up inputs by name."""
     rng, made = np.random.default_rng(0), {}

@@ -132,6 +132,4 @@ def _finished(sums: Array, kernels: Kernels) -> Array:
     """Add the bias; make sure that sums fit where the engine keeps them."""
     if kernels.bias is not None:
         sums += kernels.bias
-    if kernels.bound >= 2**31 and sums.size and np.abs(sums).max() >= 2**31:
-        raise OverflowError(f"a sum of {np.abs(sums).max():,.0f} does not fit int32.")
-    return sums
+    return integer_ops.fitting_int32(sums, kernels.bound)

@@ -32,8 +32,7 @@ def add(
     Source: `ops::builtin::add::Prepare`, `reference_integer_ops::AddFunc`, and
     `optimized/integer_ops/add.h` in LiteRT.
     """
-    left = 15 if first.dtype == np.int16 else 20
-    largest = 2 * np.float64(max(a[0], b[0]))
+    left, largest = common_scale(first.dtype, a, b)
 
     def scaled(values: Array, place: Place) -> Array:
         mantissa, shift = quantized_multiplier(np.float64(place[0]) / largest)
@@ -48,6 +47,11 @@ def add(
     total = scaled(first, a) + sign * scaled(second, b)
     ratio = quantized_multiplier(largest / (np.float64(1 << left) * np.float64(out[0])))
     return multiply_by_quantized(total, *ratio)
+
+
+def common_scale(dtype: Any, a: Place, b: Place) -> tuple[int, Any]:
+    """Return by how many bits `add` shifts to the left, and the scale that both inputs get then."""
+    return (15 if dtype == np.int16 else 20), 2 * np.float64(max(a[0], b[0]))
 
 
 def multiply(

@@ -58,7 +58,32 @@ def sums_of_dense(inputs: Array, weights: Array, bias: Array | None, zero_point:
     exact = exact_type(bound)
     shifted = inputs.astype(exact)
     shifted -= np.asarray(zero_point, exact)
-    return _finished(weights.astype(exact) @ shifted.T, bias, bound, inputs.dtype)
+    sums = weights.astype(exact) @ shifted.T
+    if bias is not None:
+        sums += bias.astype(exact)[:, None]
+    return fitting_int32(sums, bound if inputs.dtype == np.int8 else 0)
+
+
+def fitting_int32(sums: Array, bound: int) -> Array:
+    """Return sums, none larger than `bound`; an OverflowError where one does not fit int32."""
+    if bound >= 2**31 and sums.size and np.abs(sums).max() >= 2**31:
+        raise OverflowError(f"a sum of {np.abs(sums).max():,.0f} does not fit int32.")
+    return sums
+
+
+def sums_in_pairs(inputs: Array, weights: Array) -> Array:
+    """Sum products as x86 processors without VNNI do: each pair of them is clipped to 16 bits.
+
+    From uint8 [n, k] and int8 [k, m] to int64 [n, m]; with an odd k the last product is alone.
+
+    Source: the instruction PMADDUBSW.
+    """
+    sums = np.zeros((len(inputs), weights.shape[1]), np.int64)
+    for first in range(0, len(weights), 2):
+        some = slice(first, first + 2)
+        pair = inputs[:, some].astype(np.int64) @ weights[some].astype(np.int64)
+        sums += pair.clip(-32768, 32767)
+    return sums
 
 
 def patches(
@@ -76,15 +101,6 @@ def patches(
         for column, tap in zip(row, places, strict=True):
             column[...] = np.moveaxis(tap, -1, 0)
     return columns.reshape(size[0] * size[1] * shape[3], -1), shape[:3]
-
-
-def _finished(sums: Array, bias: Array | None, bound: int, dtype: Any) -> Array:
-    """Add the bias; make sure that an int8 layer's sums fit the engine's int32."""
-    if bias is not None:
-        sums += bias.astype(sums.dtype).reshape(-1, *[1] * (sums.ndim - 1))
-    if dtype == np.int8 and bound >= 2**31 and sums.size and np.abs(sums).max() >= 2**31:
-        raise OverflowError(f"a sum of {np.abs(sums).max():,.0f} does not fit int32.")
-    return sums
 
 
 def max_pool(images: Array, size: Pair, stride: Pair, padding: str = "VALID") -> Array:

@@ -17,16 +17,16 @@ _F32 = np.float32
 
 
 def nearest(
-    images: Array, size: Pair, corners: bool, centers: bool, by_float: bool = True
+    images: Array, size: Pair, corners: bool, centers: bool, optimized: bool = False
 ) -> Array:
-    """Take the nearest pixel, by float32 or by 16 bits behind the point.
+    """Take the nearest pixel by float32; optimized kernels without options: by 16 bits.
 
-    Source: `GetNearestNeighbor` in LiteRT.
+    Source: `GetNearestNeighbor` and `optimized_ops::ResizeNearestNeighbor` in LiteRT.
     """
     places = []
     for length, wanted in zip(images.shape[1:3], size, strict=True):
         at = np.arange(wanted)
-        if not by_float:
+        if optimized and not (corners or centers):
             found = (at * ((length << 16) // wanted + 1)) >> 16
         else:
             less = int(corners and wanted > 1)
@@ -35,14 +35,6 @@ def nearest(
             found = np.floor(real + _F32(0.5) if corners else real).astype(np.int64)
         places.append(np.clip(found, 0, length - 1))
     return images[:, places[0][:, None], places[1]]
-
-
-def nearest_by_kernels(images: Array, size: Pair, corners: bool, centers: bool) -> Array:
-    """Take the nearest pixel as LiteRT's optimized kernels do: without options by 16 bits.
-
-    Source: `optimized_ops::ResizeNearestNeighbor` in LiteRT.
-    """
-    return nearest(images, size, corners, centers, corners or centers)
 
 
 def bilinear(images: Array, size: Pair, corners: bool, centers: bool) -> Array:

@@ -82,15 +82,12 @@ def tensor_errors(
     if not isinstance(inputs, Mapping):
         inputs = {next(iter(left.ins)): inputs}
     values = [inputs[name] for name in left.ins]
-    raw = [
-        {name: info.to_raw(some) for (name, info), some in zip(f.ins.items(), values, strict=True)}
-        for f in (left, right)
-    ]
+    runs = [dict(zip(file.ins, values, strict=True)) for file in (left, right)]
     pairs = matched(left, right)
     found = [_Sums(left, right), *(_Sums(left, right, pair, alone) for pair in pairs)]
     count, size = len(values[0]), 8 if alone else len(values[0])  # alone, they take much memory
     with progress(count, "Layers") as advance:
-        for done, _ in zip(left.batches(raw[0], size), right.batches(raw[1], size), strict=True):
+        for done, _ in zip(left.batches(runs[0], size), right.batches(runs[1], size), strict=True):
             for sums in found:
                 sums.add()
             advance(done)

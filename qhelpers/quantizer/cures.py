@@ -81,10 +81,8 @@ def cure(
         loss, noise = trials[-1].score.loss, trials[-1].score.sqnr_db
         lines.append(f"{name}: loses {loss:.2%}, {noise:.1f} dB, {file.size:,} bytes.")
 
-    def rank(score: Score) -> tuple[float, float]:
-        return max(
-            round(score.loss - tolerance, 6), 0.0
-        ), -score.sqnr_db  # within it, noise decides
+    def rank(score: Score) -> tuple[float, float]:  # within the tolerance, noise decides
+        return max(round(score.loss - tolerance, 6), 0.0), -score.sqnr_db
 
     def best() -> _Trial:
         return min(trials, key=lambda trial: rank(trial.score))

@@ -170,7 +170,7 @@ def activations(float32: bytes, samples: Data) -> Iterator[tuple[str, Array]]:
     file = LiteModel(float32, engine="optimized", keep_tensors=True)
     made = [file.tensors[i] for step in file.operations for i in step.outputs]
     floats = [info for info in (*file.inputs, *made) if info.dtype.kind == "f"]
-    for _ in file.batches({n: info.to_raw(samples[n]) for n, info in file.ins.items()}):
+    for _ in file.batches(samples):
         for info in floats:
             yield info.name, file.value(info.index)
 

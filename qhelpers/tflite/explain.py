@@ -205,8 +205,8 @@ def _added(step: Step, values: Mapping[int, Array], at: tuple[int, ...]) -> tupl
     numbers = [
         int(array[0][tuple(np.minimum(at, np.subtract(array[0].shape, 1)))]) for array in arrays
     ]
-    (a, zero_a), (b, zero_b) = places = place(step.source), place(step.input(1))
-    scales, one = np.array([a, b], np.float64), [numbers[0] - zero_a, numbers[1] - zero_b]
+    places = place(step.source), place(step.input(1))
+    one = [number - zero for number, (_, zero) in zip(numbers, places, strict=True)]
     lines = []
     if step.delegated:
         multipliers, right = elementwise.multipliers_of_xnnpack(*places, place(step.output))
@@ -214,8 +214,8 @@ def _added(step: Step, values: Mapping[int, Array], at: tuple[int, ...]) -> tupl
         words = [f"x {int(m):,}" for m in multipliers]
         last = f"shifted right by {right}, a half up"
     else:
-        left, largest = (15 if step.bits == 16 else 20), 2 * scales.max()
-        ratios = [requantization.quantized_multiplier(s / largest) for s in scales]
+        left, largest = elementwise.common_scale(step.source.dtype, *places)
+        ratios = [requantization.quantized_multiplier(s / largest) for s, _ in places]
         terms = [
             int(requantization.multiply_by_quantized(np.array(n << left), *r))
             for n, r in zip(one, ratios, strict=True)
@@ -225,7 +225,7 @@ def _added(step: Step, values: Mapping[int, Array], at: tuple[int, ...]) -> tupl
         mantissa, shift = requantization.quantized_multiplier(out)
         last = f"x {int(mantissa):,} x 2**{int(shift) - 31} (as the reference kernels)"
     total = terms[0] + (terms[1] if step.name == "ADD" else -terms[1])
-    for number, zero, term, word in zip(numbers, (zero_a, zero_b), terms, words, strict=True):
+    for number, (_, zero), term, word in zip(numbers, places, terms, words, strict=True):
         lines.append(f"  ({number} - ({zero})) {word:42} = {term:15,}")
     lines += [f"  {'sum' if step.name == 'ADD' else 'difference':30} {total:>30,}", f"  {last}"]
     whole = step.rule()(*arrays, *places, place(step.output))

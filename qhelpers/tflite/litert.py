@@ -106,30 +106,28 @@ class LiteModel(TfliteFile):
             raise ValueError(f"images must be floats; got {images.dtype}. {advice}")
         if np.isnan(images).any():
             raise ValueError("images hold NaN, which no integer stands for. Take them out first.")
-        # Quantizing takes some times the memory of the images: batch by batch, too.
-        count, enter, leave = max(len(images), 1), self.inputs[0].to_raw, self.outputs[0].to_real
-        size = count if self.keep_tensors else _BATCH
-        parts = (images[start : start + size] for start in range(0, count, size))
-        return np.concatenate([leave(self.run_raw(enter(part))) for part in parts])
+        return self.outputs[0].to_real(self._outputs(images, raw=False))
 
     def run_raw(self, raw: Array) -> Array:
         """Run the model on inputs in its own dtype: [n, *input shape] -> [n, *output shape]."""
-        raw, info = np.asarray(raw), self.inputs[0]
-        if len(raw) == 0 or raw.shape[1:] != info.shape[1:]:
+        return self._outputs(np.asarray(raw), raw=True)
+
+    def _outputs(self, images: Array, raw: bool) -> Array:
+        """Run real values or raw ones of the first input; return those of the first output, raw."""
+        info, output = self.inputs[0], self.outputs[0].index
+        if len(images) == 0 or images.shape[1:] != info.shape[1:]:
             wanted = ", ".join(map(str, ("n", *info.shape[1:])))
-            raise ValueError(f"images must be [{wanted}], n > 0; got {list(raw.shape)}.")
-        if raw.dtype != info.dtype:
-            raise ValueError(f"raw inputs must be {info.dtype}; got {raw.dtype}.")
-        output = self.outputs[0].index
-        size = len(raw) if self.keep_tensors else _BATCH
-        return np.concatenate(
-            [self.value(output)[:n] for n in self.batches({next(iter(self.ins)): raw}, size)]
-        )
+            raise ValueError(f"images must be [{wanted}], n > 0; got {list(images.shape)}.")
+        if raw and images.dtype != info.dtype:
+            raise ValueError(f"raw inputs must be {info.dtype}; got {images.dtype}.")
+        size = len(images) if self.keep_tensors else _BATCH
+        runs = self.batches({next(iter(self.ins)): images}, size, raw)
+        return np.concatenate([self.value(output)[:n] for n in runs])
 
     def run(self, samples: Mapping[str, Array]) -> dict[str, Array]:
         """Run real values by the inputs' names, [n, *shape]; return real values by the outputs'."""
         parts: dict[str, list[Array]] = {name: [] for name in self.outs}
-        for count in self.batches({n: i.to_raw(samples[n]) for n, i in self.ins.items()}):
+        for count in self.batches(samples):
             for name, info in self.outs.items():
                 values = self.value(info.index)
                 if values.ndim == 0 or len(values) < count:
@@ -137,15 +135,22 @@ class LiteModel(TfliteFile):
                 parts[name].append(info.to_real(values[:count]))
         return {name: np.concatenate(some) for name, some in parts.items()}
 
-    def batches(self, raw: Mapping[str, Array], size: int = 8) -> Iterator[int]:
-        """Run raw inputs, by name, in batches of `size`, or of the one size that the file takes.
+    def batches(
+        self, samples: Mapping[str, Array], size: int = 8, raw: bool = False
+    ) -> Iterator[int]:
+        """Run real values, or raw ones, by the inputs' names, in batches of `size`.
+
+        A file that takes one size only gets that. Each batch is quantized when its turn comes.
 
         Yields:
             How many samples have just run: `value` has their results until the next ones.
         """
-        count, size = len(next(iter(raw.values()))), self._fixed if self._fixed > 0 else size
+        size = self._fixed if self._fixed > 0 else size
+        count = len(samples[next(iter(self.ins))])
         for start in range(0, count, size):
-            part = {name: values[start : start + size] for name, values in raw.items()}
+            part = {name: samples[name][start : start + size] for name in self.ins}
+            if not raw:
+                part = {name: self.ins[name].to_raw(values) for name, values in part.items()}
             if self._fixed > 0:  # the last ones are filled up
                 part = {name: np.resize(v, (size, *v.shape[1:])) for name, v in part.items()}
             self.invoke(part)

@@ -28,7 +28,9 @@ assert np.abs(_found[:, 0] - 1280 * _across).mean() < 20, "it finds the ink"
 _made = [pictures.numpy()[..., 0] for pictures in prepared.values()]
 assert metrics.flips(*map(float32.predict, _made)) > 5, "float32 flips as well"
 # Case 6: with 7 bits the older instruction is exact.
-assert np.array_equal(in_pairs(pixels, whole), exactly(pixels, whole)), "7 bits: all sums are exact"
+assert np.array_equal(sums_in_pairs(pixels, whole), exactly(pixels, whole)), (
+    "7 bits: all sums are exact"
+)
 # Case 7: what is frozen in use is the network as it was.
 _same = frozen(False)(tests[:200]).numpy()
 assert metrics.sqnr_db(float_outputs[:200], _same) > 60, "batch norm in use changes nothing"

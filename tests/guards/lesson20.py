@@ -6,6 +6,9 @@ assert np.array_equal(requantization.quantized_multiplier(real)[1], shift), "shi
 for name in ("gemmlowp", "ruy", "float64", "float32"):
     theirs = getattr(requantization, name)(sums, s1, s2, s3)
     assert np.array_equal(theirs, scaled[name]), f"{name} in the cell is the helper's"
+assert np.array_equal(requantization.ruy_on_arm(sums, s1, s2, s3), ruy_on_arm(sums, s1, s2, s3)), (
+    "ruy_on_arm in the cell is the helper's"
+)
 assert np.array_equal(
     requantization.reduced(sums16, *conv16["scales"]), reduced(sums16, *conv16["scales"])
 ), "reduced in the cell is the helper's"

@@ -7,18 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from qhelpers.arithmetic.integer_ops import sums_in_pairs
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 from qhelpers.tflite.file import Array
-
-
-def in_pairs(pixels: Array, weights: Array) -> Array:
-    """Return sums of products, uint8 [n, k], int8 [k, m] -> int64 [n, m], as PMADDUBSW adds."""
-    sums = np.zeros((len(pixels), weights.shape[1]), np.int64)
-    for first in range(0, len(weights), 2):
-        some = slice(first, first + 2)
-        pair = pixels[:, some].astype(np.int64) @ weights[some].astype(np.int64)
-        sums += pair.clip(-32768, 32767)
-    return sums
 
 
 @exercise("13.1", expects="callable")
@@ -30,7 +21,7 @@ def sums_of_pairs(answer: Callable[[Array, Array], Any]) -> Verdict:
         others = rng.integers(-127, 128, (k, 3)) if weight is None else np.full((k, 3), weight)
         cases.append((some.astype(np.uint8), others.astype(np.int8)))
     for pixels, weights in cases:
-        found, wanted = np.asarray(answer(pixels, weights)), in_pairs(pixels, weights)
+        found, wanted = np.asarray(answer(pixels, weights)), sums_in_pairs(pixels, weights)
         exact = pixels.astype(np.int64) @ weights.astype(np.int64)
         if found.shape != wanted.shape:
             return hint(f"One sum for each row and column, {wanted.shape}; got {found.shape}.")

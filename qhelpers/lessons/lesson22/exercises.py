@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from qhelpers.arithmetic.integer_ops import sums_in_pairs
 from qhelpers.data import Array
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 from qhelpers.pytorch.engines import Layer
@@ -59,9 +60,8 @@ def third_order(answer: Step, layer: Layer, totals: Array) -> Verdict:
 
 def report(x: Array, layer: Layer, rule: Step, finish: Step) -> Array:
     """Return the bytes that 22.2 is about, from bytes [n, inputs]: made with its mistake."""
-    by_two = [np.reshape(a, (len(a), -1, 2)).astype(np.int32) for a in (x, layer.weight)]
-    total = np.einsum("nik,oik->nio", *by_two).clip(-32_768, 32_767).sum(axis=1)
-    total -= layer.input_zero_point * by_two[1].sum(axis=(1, 2))
+    total = sums_in_pairs(x, layer.weight.T)
+    total -= layer.input_zero_point * layer.weight.sum(axis=1, dtype=np.int64)
     return finish(rule(total.astype(np.float64), layer), layer).astype(np.int64)
 
 

@@ -34,31 +34,31 @@ def _of_two(step: Step, first: Array, second: Array) -> Array:
     return step.clipped(step.rule()(*_aligned(first, second), *places))
 
 
+def _rescaled(step: Step, whole: Array, other: float = 1, bits: int = 0) -> Array:
+    """Scale whole numbers on the source's scale times another to the output's."""
+    return step.rule(bits=bits)(whole, step.source.scales[0], other, step.output.scales[0])
+
+
 def _relu(step: Step, values: Array) -> Array:
     """RELU and RELU6; the latter on microcontrollers clips only, and reads no output scale."""
     scale, zero = place(step.source)
     if step.engine == "micro" and step.name == "RELU6":
         steps = requantization.half_away(np.float64(np.float32(6) / scale))
         return np.clip(values, zero, int(steps) + zero).astype(values.dtype)
-    return step.clipped(
-        step.rule()(values.astype(np.int64) - zero, scale, 1, step.output.scales[0])
-    )
+    return step.clipped(_rescaled(step, values.astype(np.int64) - zero))
 
 
 def _leaky_relu(step: Step, values: Array, alpha: Array | None = None) -> Array:
     """LEAKY_RELU, whose slope is an option, and PRELU, whose slopes are a tensor."""
-    scale, zero = place(step.source)
-    whole = values.astype(np.int64) - zero
-    above = step.rule()(whole, scale, 1, step.output.scales[0])
+    whole = values.astype(np.int64) - int(step.source.zero_points[0])
+    above = _rescaled(step, whole)
     if alpha is None:
-        slope = step.option("alpha")
-        return step.clipped(
-            np.where(whole >= 0, above, step.rule()(whole, scale, slope, step.output.scales[0]))
-        )
-    whole, slopes = _aligned(whole, alpha)
-    slope, slope_zero = place(step.input(1))
-    product = np.minimum(whole, 0) * (slopes.astype(np.int64) - slope_zero)
-    below = step.rule()(product, scale, slope, step.output.scales[0])
+        below = _rescaled(step, whole, step.option("alpha"))
+    else:
+        whole, slopes = _aligned(whole, alpha)
+        slope, slope_zero = place(step.input(1))
+        product = np.minimum(whole, 0) * (slopes.astype(np.int64) - slope_zero)
+        below = _rescaled(step, product, slope)
     return step.clipped(np.where(whole >= 0, above, below))
 
 
@@ -72,10 +72,9 @@ def _quantize(step: Step, values: Array) -> Array:
         if by_eights and step.floats is None and np.prod(step.output.shape) % 8:
             step.refuse("the numbers left over from groups of 8 are not known")
         return step.clipped(step.rule(bits=32)(values, step.output.scales[0]))
-    scale, zero = place(step.source)
     wide = max(step.source.dtype.itemsize, step.output.dtype.itemsize) > 1
-    rule = step.rule(bits=16 if wide else 8)
-    return step.clipped(rule(values.astype(np.int64) - zero, scale, 1, step.output.scales[0]))
+    whole = values.astype(np.int64) - int(step.source.zero_points[0])
+    return step.clipped(_rescaled(step, whole, bits=16 if wide else 8))
 
 
 def _dequantize(step: Step, values: Array) -> Array:

@@ -25,15 +25,12 @@ def _average_pool(step: Step, images: Array) -> Array:
     size = step.option("filterHeight"), step.option("filterWidth")
     flat = images.reshape(-1, *images.shape[2:]).astype(np.int32)
     inside = np.ones((1, *flat.shape[1:3], 1), np.int32)
-    sums, counts = (
-        sum(
-            tap
-            for row in integer_ops.windows(one, size, *step.windows[:2], (1, 1), 0)
-            for tap in row
-        )
-        for one in (flat, inside)
-    )
-    averages = step.rule()(sums, counts)
+
+    def total(one: Array) -> Array:
+        rows = integer_ops.windows(one, size, *step.windows[:2], (1, 1), 0)
+        return np.asarray(sum(tap for row in rows for tap in row))
+
+    averages = step.rule()(total(flat), total(inside))
     return step.shaped(step.clipped(averages, zero=False), len(images))
 
 
@@ -42,10 +39,9 @@ def _mean(step: Step, values: Array, *_: Array) -> Array:
     axes = sorted({int(axis) % rank for axis in step.constant(1).ravel()})
     count = int(np.prod([step.source.shape[axis] for axis in axes]))
     sums = values.sum(axis=tuple(axis + 1 for axis in axes), dtype=np.int64, keepdims=True)
-    over = (
-        "over height and width" if axes == [1, 2] and rank == 4 and step.option("keepDims") else ""
-    )
-    means = step.rule(over)(sums, count, place(step.source), place(step.output))
+    whole = axes == [1, 2] and rank == 4 and step.option("keepDims")
+    rule = step.rule("over height and width" if whole else "")
+    means = rule(sums, count, place(step.source), place(step.output))
     return step.shaped(step.clipped(means, zero=False), len(values))
 
 

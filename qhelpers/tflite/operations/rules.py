@@ -72,7 +72,7 @@ _OPTIMIZED: _Rows = _REFERENCE | {
     "LOGISTIC": (partial(tables.by_kernels, tables.logistic), _logistic16),
     "TANH": (partial(tables.by_kernels, tables.tanh), _tanh16),
     "SOFTMAX": (tables.softmax_by_floats, partial(tables.softmax16, wide=True)),
-    "RESIZE_NEAREST_NEIGHBOR": (resize.nearest_by_kernels, resize.nearest, resize.nearest),
+    "RESIZE_NEAREST_NEIGHBOR": (partial(resize.nearest, optimized=True), *(resize.nearest,) * 2),
 }
 _MICRO: _Rows = _REFERENCE | {
     "FULLY_CONNECTED": (gemmlowp, reduced),

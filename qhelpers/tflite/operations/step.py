@@ -112,9 +112,8 @@ class Step:
 
     def rule(self, variant: str = "", bits: int = 0) -> Rule:
         """The engine's arithmetic for this operation, or for a variant of it."""
-        rules = RULES[
-            "optimized" if self.engine == "xnnpack" and not self.delegated else self.engine
-        ]
+        left = self.engine == "xnnpack" and not self.delegated
+        rules = RULES["optimized" if left else self.engine]
         name = "RELU" if self.name.startswith("RELU") else self.name  # but for where they clip
         keys = [(f"{name} {variant}", bits or self.bits), (name, bits or self.bits)]
         found = next((rules[key] for key in keys if key in rules), None)
@@ -202,12 +201,8 @@ def why_not_xnnpack(step: Step) -> str:
         return "16 bits"
     if source.dtype != output.dtype:
         return "int8 beside uint8"
-    if (step.name, 8) not in RULES["xnnpack"] or step.name in (
-        "AVERAGE_POOL_2D",
-        "SOFTMAX",
-        "HARD_SWISH",
-        "PRELU",
-    ):
+    left = ("AVERAGE_POOL_2D", "SOFTMAX", "HARD_SWISH", "PRELU")
+    if (step.name, 8) not in RULES["xnnpack"] or step.name in left:
         return "not among its operations"
     ratio = source.scales[0] / output.scales[0]
     if step.name in ("CONV_2D", "DEPTHWISE_CONV_2D") and len(step.inputs) < 3:
@@ -215,13 +210,8 @@ def why_not_xnnpack(step: Step) -> str:
     if step.name == "TRANSPOSE_CONV":
         if step.input(0).index not in step.constants:
             return "an output shape that is computed"
-        lengths = zip(
-            source.shape[1:3],
-            output.shape[1:3],
-            step.input(1).shape[1:3],
-            step.windows[0],
-            strict=True,
-        )
+        sides = (info.shape[1:3] for info in (source, output, step.input(1)))
+        lengths = zip(*sides, step.windows[0], strict=True)
         fits = all(
             k >= s and i == -(-o // s) if step.windows[1] == "SAME" else k <= o
             for i, o, k, s in lengths
