@@ -172,8 +172,9 @@ def dynamic_dense(
     """
     rows, row_scales, zero_points = quantize_rows(real, rules)
     added = np.zeros((len(weights), 1), _F32) if bias is None else bias[:, None]
-    sums = integer_ops.sums_of_dense(rows, weights, None, zero_points[:, None])
-    sums = sums.astype(_F32)  # the only rounding up to here, as from int32
+    shifted = (rows - zero_points[:, None]).astype(np.float64)
+    exact = integer_ops.fitting_int32(weights.astype(np.float64) @ shifted.T, 2**31)
+    sums = exact.astype(_F32)  # the only rounding up to here, as from int32
     if rules.scales_apart:
         return multiply_add(sums * row_scales, scales[:, None], added, rules.fused_scaling)
     return multiply_add(sums, row_scales * scales[:, None], added, rules.fused_scaling)
