@@ -1,7 +1,7 @@
 """Sums, products, means and other small arithmetic on quantized numbers, as engines compute it.
 
-A place is a pair: scale, float32, and zero point. Results are whole numbers before the output's
-zero point is added, except where a function says that it adds it.
+Results are whole numbers before the output's zero point is added, except where a function says
+that it adds it.
 """
 
 from __future__ import annotations
@@ -10,13 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from qhelpers.arithmetic import fixed_point, requantization
+from qhelpers.arithmetic import Array, Place, fixed_point, requantization
 from qhelpers.arithmetic.requantization import multiply_by_quantized, quantized_multiplier
 
-Array = npt.NDArray[Any]
-Place = tuple[Any, int]
 _F32 = np.float32
 
 

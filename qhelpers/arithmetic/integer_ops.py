@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from qhelpers.arithmetic import Array
+
 Pair = tuple[int, int]
 
 

@@ -1,7 +1,7 @@
 """Functions that engines look up in tables: 256 entries for 8 bits, 513 and a slope for 16.
 
-A place is a pair: scale, float32, and zero point. Functions of floats are those of the C library,
-which the engines call, too: the last bit of a float32 is the library's own.
+Functions of floats are those of the C library, which the engines call, too: the last bit of a
+float32 is the library's own.
 """
 
 from __future__ import annotations
@@ -12,17 +12,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from qhelpers.arithmetic import fixed_point
+from qhelpers.arithmetic import Array, Place, fixed_point
 from qhelpers.arithmetic.requantization import (
     half_away,
     multiply_by_quantized,
     quantized_multiplier,
 )
 
-Array = npt.NDArray[Any]
-Place = tuple[Any, int]
 Function = Callable[[Array], Array]
 
 _F32 = np.float32
