@@ -20,8 +20,6 @@ from qhelpers.progress import progress
 if TYPE_CHECKING:
     import keras
 
-VARIANTS = ("plain", "unbiased")
-
 _RECIPE = 3  # count it up when training changes: cached models of another recipe are not used
 
 
@@ -132,29 +130,23 @@ def train(
 
 
 def trained(
-    digits: Digits, variant: str = "plain", fit: Callable[[keras.Model], object] | None = None
+    digits: Digits, use_bias: bool = True, fit: Callable[[keras.Model], object] | None = None
 ) -> keras.Model:
     """Return the network trained on some digits, with weights from the cache if they are there.
 
     Args:
         digits: what to train on.
-        variant: "plain"; or "unbiased" for the network without biases.
+        use_bias: False for the network without biases.
         fit: trains the model in place, instead of `train`. Its result is kept under its own source
             text: nothing else starts from it, and a changed one is run again.
-
-    Raises:
-        ValueError: there is no such variant.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}; got {variant!r}.")
     made_by = paths.versions("tensorflow", "tensorflow-cpu", "keras")
     recipe = hashlib.sha256(f"{made_by} {_RECIPE}".encode()).hexdigest()[:8]
-    bias = variant == "plain"
-    model = build(bias)
+    kind, model = "plain" if use_bias else "unbiased", build(use_bias)
 
     def learn() -> None:
         if fit is not None:
-            compiled = build(bias)
+            compiled = build(use_bias)
             fit(compiled)
             model.set_weights(compiled.get_weights())
         else:
@@ -166,8 +158,8 @@ def trained(
         except (OSError, TypeError):  # typed at a prompt: run each time, never kept
             learn()
             return model
-        variant = f"fit-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    name = f"cnn-{variant}-{digits.key}-{recipe}"
+        kind = f"fit-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    name = f"cnn-{kind}-{digits.key}-{recipe}"
     paths.learn_once(name, model.get_weights, model.set_weights, learn)
     return model
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from float_rules import float_rules_here
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -16,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from qhelpers.arithmetic import float_order
 from qhelpers.arithmetic.float_order import FLOAT_RULES, FloatRules
 from qhelpers.tflite import conversion, litert
-from qhelpers.tflite.numpy_network import NumpyNetwork, float_rules_here
+from qhelpers.tflite.numpy_network import NumpyNetwork
 
 ENGINES = ("xnnpack", "reference")
 SHAPES = {(64, 16): b"", (67, 17): b"", (2028, 10): b""}  # 67: the last 3 of a row go by themselves

@@ -111,7 +111,7 @@ def test_trained_network_reads_the_digits(
 def test_unbiased_variant_has_no_biases_and_a_file_of_its_own(
     data: digits.Digits, quick: None
 ) -> None:
-    unbiased = keras_cnn.trained(data, "unbiased")
+    unbiased = keras_cnn.trained(data, use_bias=False)
     keras_cnn.trained(data)
     assert list(keras_cnn.weights(unbiased)) == ["conv/kernel", "logits/kernel"]
     assert len(models()) == 2
@@ -229,11 +229,6 @@ def test_a_model_that_cannot_be_kept_is_not_lost(
     out = capsys.readouterr().out
     assert f"{path.name} could not be kept in {path.parent}" in out
     assert ("cannot be read" in out) == (what == "folder")
-
-
-def test_unknown_variant_is_refused(data: digits.Digits) -> None:
-    with pytest.raises(ValueError, match="variant must be one of plain, unbiased; got 'light'"):
-        keras_cnn.trained(data, "light")
 
 
 def test_missing_framework_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
