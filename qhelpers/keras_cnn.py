@@ -86,27 +86,23 @@ def train(
     model: keras.Model,
     images: NDArray[np.uint8] | NDArray[np.float32],
     labels: NDArray[np.integer[Any]],
-    epochs: int | None = None,
-    batch: int | None = None,
 ) -> None:
     """Train a model in place: Adam, cross-entropy from logits, a rate that falls like a cosine.
 
-    Images of one byte stay so until their batch is due: that saves memory. Keras' random seed is
-    set to 0 first, so the result depends on nothing that ran before.
+    The images are gone through in full batches, as `plan` says; those of one byte stay so until
+    their batch is due: that saves memory. Keras' random seed is set to 0 first, so the result
+    depends on nothing that ran before.
 
     Args:
         model: takes [n, 28, 28] float32 and gives [n, 10] logits.
         images: [n, 28, 28], uint8 (divided by 255 here) or float32 in [0, 1] (as they are).
         labels: [n] integers, 0 to 9.
-        epochs: how often the images are gone through, full batches only; None: see `plan`.
-        batch: images per step, at most n; None: see `plan`.
     """
     import tensorflow as tf
 
     keras = _keras()
-    count = len(images)
-    epochs, batch = epochs or plan(count)[0], batch or plan(count)[1]
-    steps = count // batch
+    epochs, batch = plan(len(images))
+    steps = len(images) // batch
     keras.utils.set_random_seed(0)
     # Adam's steps are about as long as the rate, and a larger batch makes for surer steps.
     start = 8e-3 * (batch / 256) ** 0.5

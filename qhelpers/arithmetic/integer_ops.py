@@ -11,6 +11,7 @@ another is a ValueError, and so are images that are smaller than a window.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -72,12 +73,8 @@ def patches(
         [size down * size across * channels, pixels], and the pixels' (n, height, width).
     """
     taps = windows(images, size, stride, padding, dilation, outside=0)
-    shape = taps[0][0].shape
-    columns = np.empty((*size, shape[3], *shape[:3]), images.dtype)
-    for row, places in zip(columns, taps, strict=True):
-        for column, tap in zip(row, places, strict=True):
-            column[...] = np.moveaxis(tap, -1, 0)
-    return columns.reshape(size[0] * size[1] * shape[3], -1), shape[:3]
+    columns = np.stack([np.moveaxis(tap, -1, 0) for row in taps for tap in row])
+    return columns.reshape(columns.shape[0] * columns.shape[1], -1), columns.shape[2:]
 
 
 def max_pool(images: Array, size: Pair, stride: Pair, padding: str = "VALID") -> Array:
@@ -85,10 +82,8 @@ def max_pool(images: Array, size: Pair, stride: Pair, padding: str = "VALID") ->
     outside = -np.inf if images.dtype.kind == "f" else np.iinfo(images.dtype).min
     # First down, then across: fewer comparisons, and whole rows of numbers in the first.
     for k, s in (((size[0], 1), (stride[0], 1)), ((1, size[1]), (1, stride[1]))):
-        taps = [tap for row in windows(images, k, s, padding, (1, 1), outside) for tap in row]
-        images = taps[0] if len(taps) == 1 else np.maximum(taps[0], taps[1])
-        for tap in taps[2:]:
-            np.maximum(images, tap, out=images)
+        taps = (tap for row in windows(images, k, s, padding, (1, 1), outside) for tap in row)
+        images = functools.reduce(np.maximum, taps)
     return images
 
 
