@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from torchao.prototype._nf4tensor_api import NF4WeightOnlyConfig
 from torchao.prototype.quantization.int4 import Int4OpaqueTensor, PrototypeInt4WeightOnlyConfig
 from torchao.quantization import (
     Int8DynamicActivationInt8WeightConfig,
@@ -194,3 +195,27 @@ def test_midpoint_is_what_the_int4_kernels_expect(scale_format):
             integers, block, scale, zero, torch.int32, 0, 15
         )
         assert np.array_equal(groups.dequantize(ours, params), back.numpy())
+
+
+def test_nf4():
+    """Theirs rounds the table to four decimals, and the scales to 8 bits in groups of 256.
+
+    Ours with that table gives the same bytes, and with those scales the same weights.
+    """
+    for seed in range(3):
+        weight = hard(seed, rows=64)
+        weight[[0, 2, 9], :64] = weight[10, :64]  # theirs divides blocks of zeros by zero
+        weight[7:9] = weight[11:13]
+        tensor = theirs(weight, NF4WeightOnlyConfig())
+        table = tensor.nf4.detach().numpy()
+        assert np.abs(table - groups.nf4_levels()).max() < 0.5e-4
+        places, scales = groups.to_levels(weight, table)
+        pairs = places.reshape(-1, 2)
+        assert np.array_equal(pairs[:, 0] << 4 | pairs[:, 1], tensor.quantized_data.numpy())
+        rounded = tensor.dequantize_scalers(
+            tensor.quantized_scalers, tensor.quantization_factor, tensor.scaler_block_size
+        )
+        rounded = rounded.numpy().reshape(scales.shape)
+        back = groups.from_levels(places, rounded, table)
+        assert np.array_equal(back, tensor.get_original_weight().numpy())
+        assert np.abs(rounded - scales).max() <= np.ptp(scales) / 128
