@@ -149,10 +149,17 @@ def test_int8_dynamic_activations(bits, mapping):
 
 
 def test_int8_dynamic_activations_with_int4_weights():
-    weight = hard(3)
-    config = Int8DynamicActivationIntxWeightConfig(torch.int4, PerGroup(64))
+    """Theirs multiplies the floats that come back, of each row of activations and of the weight."""
+    weight, inputs = hard(3), hard(4, rows=12)
+    tensor = theirs(weight, Int8DynamicActivationIntxWeightConfig(torch.int4, PerGroup(64)))
     params = groups.choose(weight, 4, 64, "wide")
-    assert not any(differing(weight, params, theirs(weight, config)))
+    assert not any(differing(weight, params, tensor))
+    token = groups.choose(inputs, 8, None, "asymmetric")
+    left = groups.dequantize(groups.quantize(inputs, token), token)
+    right = groups.dequantize(groups.quantize(weight, params), params)
+    linear = torch.nn.functional.linear
+    expected = linear(torch.tensor(left), torch.tensor(right))
+    assert torch.equal(linear(torch.tensor(inputs), tensor), expected)
 
 
 @pytest.mark.parametrize("group", [32, 64, 128])
