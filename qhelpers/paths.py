@@ -38,20 +38,34 @@ def clone() -> Path | None:
 def home() -> Path:
     """Return the one folder below which everything generated goes; it exists.
 
-    It is `QHELPERS_HOME` if that is set, `generated` in a clone, else the user's cache folder. It
-    may be one that others have filled and nobody here may write to.
+    It is `QHELPERS_HOME` if that is set and may be written to (see `shared`), `generated` in a
+    clone, else the user's cache folder.
 
     Raises:
         PermissionError: the folder cannot be made.
     """
-    root = clone()
-    if chosen := os.environ.get("QHELPERS_HOME"):
-        folder = Path(chosen).expanduser()
+    root, chosen = clone(), _chosen()
+    if chosen is not None:
+        folder = user_cache() if shared() else chosen
     elif root is not None and os.access(root, os.W_OK):
         folder = root / "generated"
     else:
         folder = user_cache()
     return _made(folder)
+
+
+def _chosen() -> Path | None:
+    chosen = os.environ.get("QHELPERS_HOME")
+    return Path(chosen).expanduser() if chosen else None
+
+
+def shared() -> Path | None:
+    """Return `QHELPERS_HOME` if it is a folder that others have filled and nobody here may write.
+
+    What is cached there is read; what is made here goes to the user's cache folder.
+    """
+    chosen = _chosen()
+    return chosen if chosen and chosen.is_dir() and not os.access(chosen, os.W_OK) else None
 
 
 def user_cache() -> Path:
@@ -61,8 +75,8 @@ def user_cache() -> Path:
 
 def data_cache() -> Path:
     """Return the folder that downloaded data is kept in: below `QHELPERS_HOME`, else the cache."""
-    chosen = os.environ.get("QHELPERS_HOME")
-    return (Path(chosen).expanduser() if chosen else user_cache()) / "data"
+    chosen = _chosen()
+    return (chosen if chosen and not shared() else user_cache()) / "data"
 
 
 def _made(folder: Path) -> Path:
@@ -125,7 +139,13 @@ def keep(path: Path, content: bytes) -> bool:
 
 
 def read_if_there(path: Path) -> bytes | None:
-    """Return a cached file's bytes; None where it is missing or, said in a line, unreadable."""
+    """Return a cached file's bytes; None where it is missing or, said in a line, unreadable.
+
+    A file that is not in the user's cache may be in the one that others have filled (`shared`).
+    """
+    others, own = shared(), user_cache()
+    if others and not path.exists() and path.is_relative_to(own):
+        path = others / path.relative_to(own)
     try:
         return path.read_bytes()
     except FileNotFoundError:

@@ -96,6 +96,26 @@ def test_the_command_runs_chosen_notebooks_and_ends_with_scorecard_and_page(
     assert "there is no notebook 9" in capsys.readouterr().err
 
 
+def test_prepare_fills_the_cache_and_says_how_learners_use_it(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    own_home: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trained = "from qhelpers import paths\npaths.keep(paths.home() / 'models' / 'a.npz', b'net')"
+    notebook_file(tmp_path / "notebooks", "00_one.ipynb", trained)
+    notebook_file(tmp_path / "notebooks", "01_two.ipynb", "raise RuntimeError('no')")
+    monkeypatch.setattr(run_notebooks.paths, "clone", lambda: tmp_path)
+    assert main.main(["prepare", "00"]) == 0
+    assert (own_home / "models" / "a.npz").read_bytes() == b"net"
+    assert not (own_home / "course").exists()
+    images = os.environ.get("QHELPERS_DATA_DIR")
+    also = f" QHELPERS_DATA_DIR={images}" if images else ""
+    assert f"QHELPERS_HOME={own_home}{also}\n" in capsys.readouterr().out
+    assert main.main(["prepare"]) == 1
+    assert "RuntimeError: no" in capsys.readouterr().out
+
+
 def test_an_interrupt_is_said_and_not_thrown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import itertools
 
 import matplotlib as mpl
@@ -141,10 +142,38 @@ def test_finish_is_silent_without_a_display_and_shows_with_one(monkeypatch, recw
     assert not recwarn.list
     assert plt.gcf() is figure
     shown = []
-    monkeypatch.setattr(plt, "get_backend", lambda: "module://matplotlib_inline.backend_inline")
+    monkeypatch.setattr(plt, "get_backend", lambda: "qtagg")
     monkeypatch.setattr(plt, "show", lambda: shown.append(True))
     style.finish()
     assert shown == [True]
+
+
+def test_in_a_notebook_a_figure_comes_once_and_with_its_description(monkeypatch):
+    shown = []
+    monkeypatch.setattr(plt, "get_backend", lambda: "module://matplotlib_inline.backend_inline")
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, **kw: shown.append((data, kw["metadata"]))
+    )
+    style.new(title="Half the bits")
+    style.finish()
+    ((data, metadata),) = shown
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert data["text/plain"] == metadata["image/png"]["alt"] == "Half the bits"
+    assert not plt.get_fignums()  # else the kernel shows it once more
+
+
+def test_the_description_names_what_a_figure_shows():
+    figure, (left, right) = style.new(1, 2, "Which one is smaller?")
+    left.barh(["float32", "int8"], [85.2, 25.1])
+    left.set(xlabel="kilobytes", title="files")
+    right.plot([1, 10], [0.5, 0.25], label="int8")
+    right.set(xscale="log", xlabel="images", ylabel="error")
+    right.annotate("the cliff", (1, 0.5))
+    right.legend()
+    assert style.described(figure) == (
+        "Which one is smaller? | files; across: kilobytes; float32, int8 | "
+        "across: images; up: error; int8; the cliff"
+    )
 
 
 # drawings

@@ -142,6 +142,13 @@ def test_a_row_stays_the_first_lesson_s(digits: Digits) -> None:
     assert [row.lesson for row in scorecard.Scorecard.load(digits).rows] == [1]
 
 
+def test_a_row_keeps_the_time_of_the_same_file_and_no_other(digits: Digits) -> None:
+    for content, ratio in ((bytes(8000), 1.5), (b"retrained", None)):
+        scorecard.add(_row(digits, "int8"))
+        scorecard.add(_row(digits, "int8", content=content, latency=None))
+        assert [row.latency_ratio for row in scorecard.Scorecard.load(digits).rows] == [ratio]
+
+
 def test_rows_against_another_float32_are_stale(digits: Digits) -> None:
     scorecard.add(_row(digits))
     scorecard.add(_row(digits, "int8"))

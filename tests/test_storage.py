@@ -43,6 +43,43 @@ def test_home_of_an_installed_package_is_the_users_cache(
     assert paths.home() == tmp_path / "cache"
 
 
+def test_a_folder_that_others_have_filled_is_read_and_own_files_go_elsewhere(
+    tmp_path: Path,
+) -> None:
+    """As a user without rights: root could write into any folder."""
+    course, own = tmp_path / "course", tmp_path / "own"
+    (course / "models").mkdir(parents=True)
+    (course / "models" / "net.npz").write_bytes(b"theirs")
+    own.mkdir()
+    code = """if True:
+        import os, sys
+        from pathlib import Path
+        from qhelpers import paths
+        if os.getuid() == 0:
+            os.chown(sys.argv[2], 65534, -1)
+            os.setuid(65534)
+        paths.user_cache = lambda: Path(sys.argv[2])
+        theirs = paths.home() / "models" / "net.npz"
+        print(paths.home(), paths.data_cache(), paths.read_if_there(theirs))
+        assert paths.keep(theirs, b"mine")
+        print(paths.read_if_there(theirs), paths.read_if_there(theirs.with_name("none")))
+    """
+    for folder in (*reversed(tmp_path.parents[:3]), tmp_path):
+        folder.chmod(folder.stat().st_mode | 0o055)
+    course.chmod(0o555)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(course), str(own)],
+        env=os.environ | {"QHELPERS_HOME": str(course)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == [str(own), str(own / "data"), "b'theirs'", "b'mine'", "None"], (
+        done.stderr
+    )
+    assert (course / "models" / "net.npz").read_bytes() == b"theirs"
+
+
 def test_a_file_where_the_folder_should_be_is_reported_with_advice(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("doctor", help="is everything here that the course needs?")
     runner = commands.add_parser("run", help="execute notebooks headless and report")
     refresher = commands.add_parser("refresh", help="for authors: execute notebooks in place")
-    for command in (runner, refresher):
+    what = "for instructors: fill QHELPERS_HOME with all images and trained networks"
+    preparer = commands.add_parser("prepare", help=what)
+    for command in (runner, refresher, preparer):
         command.add_argument("numbers", nargs="*", metavar="NN", help="such as 02; none means all")
     forks = commands.add_parser("address", help="point badges and links at your fork")
     forks.add_argument("repository", metavar="OWNER/NAME")
@@ -70,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     work: dict[str, Callable[[], object]] = {
         "doctor": doctor.report,
         "run": lambda: run_notebooks.run(chosen.numbers),
+        "prepare": lambda: run_notebooks.prepare(chosen.numbers),
         "refresh": lambda: refresh.refresh(chosen.numbers),
         "address": lambda: print(address.change(chosen.repository)),
         "quantize": lambda: quantize.run(chosen),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import time
 from collections.abc import Sequence
@@ -159,3 +160,25 @@ def run(numbers: Sequence[str] = ()) -> bool:
     print(f"\n{card.text()}\n")
     print(f"The course as web pages: {write_index(results, card.html(), out)}")
     return not any(result.error for result in results)
+
+
+def prepare(numbers: Sequence[str] = ()) -> bool:
+    """Fill `paths.home()` for others: the images, and the networks that lessons train.
+
+    Lessons, such as "02", or all, are executed once; say whether all ran without an error.
+    """
+    from qhelpers import data
+
+    nbformat = paths.require("nbformat", extra="lab")
+    home = paths.writable(paths.home())
+    data.load()
+    fine = True
+    for path in find(numbers):
+        error, _ = execute(nbformat.read(path, as_version=4), path.parent, path.stem)
+        print(f"{path.stem:32} {error or 'prepared'}", flush=True)
+        fine = fine and not error
+    images = os.environ.get("QHELPERS_DATA_DIR", "")
+    also = f" QHELPERS_DATA_DIR={images}" if images else ""
+    print(f"\nFor learners on this machine: QHELPERS_HOME={home}{also}")
+    print("They may read it only: what they make goes to folders of their own.")
+    return fine

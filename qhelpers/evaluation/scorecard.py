@@ -96,7 +96,10 @@ def add(row: Row) -> Path:
     """
     path = _path(row.model, row.data_key)
     with contextlib.suppress(ValueError, OSError):
-        row = replace(row, lesson=min(row.lesson, _parse(path, row.data_key).lesson))
+        old = _parse(path, row.data_key)
+        row = replace(row, lesson=min(row.lesson, old.lesson))
+        if row.latency_ratio is None and row.file_sha == old.file_sha:  # keep an earlier timing
+            row = replace(row, latency_ratio=old.latency_ratio, cpu=old.cpu, threads=old.threads)
     content = json.dumps(asdict(row), indent=1, ensure_ascii=False).encode()
     if not paths.keep(path, content):
         _only_here[path] = row

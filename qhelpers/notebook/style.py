@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -33,6 +34,8 @@ COLORS: dict[str, str] = {
 }
 """Colour of each model and of each role in a figure."""
 
+# A tick's number, as matplotlib writes it: with a minus sign of its own, or as a power.
+_NUMBER = re.compile(r"[-−]?[\d.,]*%?|\$.*\$")
 _CYCLE = ("int16x8", "int8", "float16", "pytorch_static", "pytorch_dynamic", "dynamic_range")
 
 
@@ -87,9 +90,41 @@ def new(
 
 
 def finish() -> None:
-    """Show the figure; without a display, leave it for whoever asks `plt.gcf()`."""
-    if plt.get_backend().lower() != "agg":
+    """Show the figure, described in words; without a display, leave it for `plt.gcf()`.
+
+    A notebook shows the description where it cannot show a picture, and a reader of screens reads
+    it: it is the output's plain text, and its metadata's `alt`.
+    """
+    backend = plt.get_backend().lower()
+    if "inline" in backend:
+        from IPython.core.pylabtools import print_figure
+        from IPython.display import display
+
+        figure = plt.gcf()
+        text = described(figure)
+        picture = print_figure(figure, base64=True)  # type: ignore[no-untyped-call]
+        shown, metadata = {"image/png": picture, "text/plain": text}, {"image/png": {"alt": text}}
+        display(shown, raw=True, metadata=metadata)  # type: ignore[no-untyped-call]
+        plt.close(figure)
+    elif backend != "agg":
         plt.show()
+
+
+def described(figure: Any) -> str:
+    """Say in words what a figure shows: its titles, axes, names and what is written in it."""
+    said = [figure.get_suptitle()]
+    for axes in figure.axes:
+        titles = [axes.get_title(loc) for loc in ("left", "center", "right")]
+        across, up = axes.get_xlabel(), axes.get_ylabel()
+        names = axes.get_legend_handles_labels()[1] if axes.get_legend() else []
+        written = [text.get_text() for text in axes.texts]
+        for axis in (axes.xaxis, axes.yaxis):  # names of bars and rows, not numbers
+            ticks = [tick.get_text() for tick in axis.get_ticklabels()]
+            names += [tick for tick in ticks if not _NUMBER.fullmatch(tick)]
+        parts = [*titles, across and f"across: {across}", up and f"up: {up}"]
+        parts += [", ".join(names), textwrap.shorten(" ".join(written), 200, placeholder=" ...")]
+        said.append("; ".join(part for part in parts if part))
+    return " | ".join(" ".join(part.split()) for part in said if part)
 
 
 def image(axes: Any, pixels: Any, title: str = "", vmin: float = 0, vmax: float = 1) -> None:

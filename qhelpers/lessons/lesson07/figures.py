@@ -76,7 +76,7 @@ def training(
     before: Mapping[str, Interval],
 ) -> None:
     """Draw each recipe's mean accuracy, the best without training, and the float network before."""
-    title = "At two bits: the CNN needs a good start, the dense network does not"
+    title = "At two bits: the CNN needs a good start, this dense network does not"
     _, panels = style.new(1, len(means), title, height=3.2, sharey=True)
     for axes, (name, rows) in zip(np.ravel(panels), means.items(), strict=True):
         for place, (row, value) in enumerate(rows.items()):

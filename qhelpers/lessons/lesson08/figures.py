@@ -43,7 +43,7 @@ def cliffs(panels: Mapping[str, Mapping[str, Curve]], baseline: Accuracy, title:
         ax.yaxis.set_minor_formatter(NullFormatter())
         ax.set_yticks([100 - tick for tick in _TICKS], [f"{tick}" for tick in _TICKS])
         ax.legend(loc="lower left")
-    all_axes[0, 0].set_ylabel("right answers [%], log scale")
+    all_axes[0, 0].set_ylabel("right answers [%] (log scale of the wrong)")
     finish()
 
 

@@ -27,9 +27,9 @@ def guilty(variances: Tensor, inverses: Tensor) -> None:
     """Draw variances and int8's steps, and 1 / sqrt of them, float's and as it arrives."""
     step, real = variances.scale, variances.real.ravel()
     lost = float((variances.arriving < step / 2).mean())
-    title = f"{lost:.0%} of the variances arrive as 0, and 1/sqrt makes of them the largest factors"
+    title = f"{lost:.0%} of the variances arrive as 0; 1/sqrt turns them into the largest factors"
     _, (left, right) = new(1, 2, title, height=3.4)
-    edges = np.geomspace(max(real.min(), 1e-7), real.max(), 50)
+    edges = np.geomspace(max(min(real.min(), step / 8), 1e-7), real.max(), 50)
     left.hist(real, edges)
     for k in range(1, 17):
         left.axvline(k * step, color=COLORS["int8"], lw=1)

@@ -28,7 +28,7 @@ def sums_of_pairs(answer: Callable[[Array, Array], Any]) -> Verdict:
         if np.array_equal(found, wanted):
             continue
         if np.array_equal(found, exact):
-            return hint("These are the exact sums. Where do 16 bits end?")
+            return hint("The exact sums. One product always fits; where does a pair's sum end?")
         if np.array_equal(found, exact.clip(-32768, 32767)):
             return hint("You clip the whole sum, or the sum so far: 16 bits hold a pair's.")
         how = "Widen to int64 before you multiply."
