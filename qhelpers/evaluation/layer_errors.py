@@ -51,11 +51,7 @@ class TensorError:
 
 
 def tensor_errors(
-    float32: bytes,
-    other: bytes,
-    inputs: Array | Mapping[str, Array],
-    alone: bool = False,
-    engine: str = "reference",
+    float32: bytes, other: bytes, inputs: Array | Mapping[str, Array], alone: bool = False
 ) -> list[TensorError]:
     """Compare every activation and weight of two files of one model, in running order.
 
@@ -67,9 +63,10 @@ def tensor_errors(
         other: content of the quantized file.
         inputs: real values [n, *input shape], or by the inputs' names; all activations of at least
             one batch are kept in memory at once.
-        alone: run each operation on its own as well.
-        engine: "reference", or "optimized", which is fast and has more operations.
+        alone: run each operation on its own as well; all of it on LiteRT's "optimized" kernels,
+            which are fast and have more operations, else on the "reference" ones.
     """
+    engine = "optimized" if alone else "reference"
     left, right = (LiteModel(c, engine, keep_tensors=True) for c in (float32, other))
     if not isinstance(inputs, Mapping):
         inputs = {next(iter(left.ins)): inputs}

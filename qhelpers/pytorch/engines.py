@@ -21,8 +21,7 @@ def supported() -> list[str]:
 def choose() -> str:
     """Choose the engine that the course prefers on this machine; return its name.
 
-    Raises:
-        RuntimeError: this build of PyTorch has none.
+    A RuntimeError says that this build of PyTorch has none.
     """
     found = supported()
     if not found:

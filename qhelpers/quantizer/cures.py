@@ -142,7 +142,7 @@ def _worst_layers(errors: Sequence[TensorError]) -> list[TensorError]:
 def compared(float32: bytes, other: bytes, samples: Data) -> list[TensorError]:
     """Compare two files layer by layer on a few samples, each layer alone as well."""
     few = {name: values[:_PROBES] for name, values in samples.items()}
-    return layer_errors.tensor_errors(float32, other, few, alone=True, engine="optimized")
+    return layer_errors.tensor_errors(float32, other, few, alone=True)
 
 
 def _choices(float32: bytes, calibration: Data) -> dict[str, Ranges]:
@@ -229,9 +229,7 @@ def _equalized(float32: bytes, calibration: Data) -> tuple[bytes, Ranges]:
     Between two operations with weights and nothing but ReLU, pooling or the like, each channel can
     be divided by any positive number that the next weights are multiplied with. It evens out half
     the activations, half these weights, in logarithms. ReLU6: a channel must not reach 6 by that.
-
-    Raises:
-        ValueError: no two operations follow each other like that.
+    Where no two operations follow each other like that, it is a ValueError.
     """
     edited = _Edited(float32)
     largest: dict[str, Array] = {}
