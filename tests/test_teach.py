@@ -1,0 +1,157 @@
+"""The instructor's kit: plans that add up, a handout that stands alone, figures that were measured."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import pytest
+import reading_time
+from course_files import NAMES, ROOT, code_cells, markdown_cells, printed, read
+
+TEACH = ROOT / "docs" / "teach"
+NOTEBOOK = {name[:2]: name for name in NAMES}
+LENGTHS = {"90_minutes.md": {"90 minutes": 90}}
+AFTER = " (without the exercise)"
+WORDS_SPOKEN = 130  # a minute
+CELL = 0.5  # minutes for a room to run a cell and look at it
+
+
+class Row(NamedTuple):
+    """A row of a timetable: its clock and length in minutes, the lesson, the sections."""
+
+    clock: int
+    minutes: int
+    lesson: str
+    sections: str
+
+
+def text_of(page: str) -> str:
+    return (TEACH / page).read_text(encoding="utf-8")
+
+
+def tables(page: str) -> dict[str, list[Row]]:
+    """Return each timetable of a page by the heading above it."""
+    found: dict[str, list[Row]] = {}
+    heading = ""
+    for line in text_of(page).splitlines():
+        if re.match("##? ", line):
+            heading = line.lstrip("# ")
+        row = re.fullmatch(
+            r"\| (\d+):(\d\d) \| (\d+) \| (?:–|\[(\d\d)\]\((\S+)\)) \| (.+?) \| .+ \|", line
+        )
+        if row:
+            hours, minutes, length, lesson, link, sections = row.groups()
+            assert not link or (TEACH / link).resolve().is_file(), line
+            at = 60 * int(hours) + int(minutes)
+            found.setdefault(heading, []).append(Row(at, int(length), lesson or "", sections))
+    return found
+
+
+def headings(lesson: str) -> list[str]:
+    cells = markdown_cells(read(NOTEBOOK[lesson]))
+    lines = [line for cell in cells for line in cell.source.splitlines()]
+    return [line[3:] for line in lines if line.startswith("## ")]
+
+
+def named(row: Row) -> list[str]:
+    """Return the sections that a row names, ranges written out."""
+    if row.sections == "all":
+        return headings(row.lesson)
+    found = []
+    for part in row.sections.split("<br>"):
+        ends = part.split(" … ")
+        if len(ends) == 2:
+            every = headings(row.lesson)
+            first, last = map(every.index, ends)
+            assert first < last, part
+            found += every[first : last + 1]
+        else:
+            found.append(part.removesuffix(AFTER))
+    return found
+
+
+def reading(row: Row) -> float:
+    """Return the minutes of a row's sections by the formula."""
+    by_section = reading_time.by_section(read(NOTEBOOK[row.lesson]))
+    spared = reading_time.EXERCISE * row.sections.count(AFTER)
+    return sum(by_section[section] for section in named(row)) - spared
+
+
+PLANS = [
+    pytest.param(page, rows, LENGTHS[page].get(name), id=f"{page} {name}")
+    for page in LENGTHS
+    for name, rows in tables(page).items()
+]
+
+
+def test_the_sections_of_a_lesson_take_the_time_of_the_lesson() -> None:
+    for name in NAMES:
+        notebook = read(name)
+        by_section = reading_time.by_section(notebook)
+        whole = sum(by_section[section] for section in ["", *headings(name[:2])])
+        assert whole == pytest.approx(reading_time.minutes(notebook), abs=0.01), name
+
+
+def test_every_plan_is_there() -> None:
+    assert {page: set(tables(page)) for page in LENGTHS} == {p: set(w) for p, w in LENGTHS.items()}
+
+
+@pytest.mark.parametrize(("page", "rows", "length"), PLANS)
+def test_the_clock_and_the_minutes_of_a_plan_add_up(
+    page: str, rows: list[Row], length: int
+) -> None:
+    clock = rows[0].clock
+    for row in rows:
+        assert row.clock == clock, f"{page}: {row}"
+        clock += row.minutes
+    assert clock - rows[0].clock == length
+
+
+@pytest.mark.parametrize(("page", "rows", "length"), PLANS)
+def test_a_plan_gives_sections_the_time_that_reading_them_takes(
+    page: str, rows: list[Row], length: int
+) -> None:
+    for row in rows:
+        if row.lesson:
+            assert row.minutes >= reading(row), f"{page}: {row}: {reading(row):.1f}"
+
+
+def spoken() -> dict[int, int]:
+    """Return the words that the notes for 90 minutes quote, by the minute they start at."""
+    found: dict[int, int] = {}
+    clock = 0
+    for line in text_of("90_minutes.md").splitlines():
+        if at := re.match(r"### (\d+):(\d\d) ", line):
+            clock = 60 * int(at[1]) + int(at[2])
+        elif line.startswith(">"):
+            found[clock] = found.get(clock, 0) + len(line[1:].split())
+    return found
+
+
+def work(row: Row) -> tuple[int, int]:
+    """Return how many cells a row runs, and how many exercises it has."""
+    cells = exercises = 0
+    section = part = ""
+    wanted = set(named(row))
+    for cell in read(NOTEBOOK[row.lesson]).cells:
+        for title in re.findall(r"(?m)^(###? .*)$", cell.source * (cell.cell_type == "markdown")):
+            section, part = (title[3:], "") if title[2] == " " else (section, title[4:])
+        if cell.cell_type == "code" and wanted & {section, part}:
+            cells += 1
+            exercises += "answer = ..." in cell.source
+    return cells, exercises
+
+
+def test_what_is_said_in_90_minutes_fits_its_slots() -> None:
+    (rows,) = tables("90_minutes.md").values()
+    words = spoken()
+    assert set(words) == {row.clock for row in rows}
+    spare = 0.0
+    for row in rows:
+        cells, exercises = work(row) if row.lesson else (0, 0)
+        busy = words[row.clock] / WORDS_SPOKEN + cells * CELL
+        busy += exercises * reading_time.EXERCISE
+        assert busy <= row.minutes, f"{row}: {busy:.1f} minutes"
+        spare += row.minutes - busy
+    assert f"to questions: {spare:.0f} of the 90 minutes" in text_of("90_minutes.md")
