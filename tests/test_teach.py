@@ -1,17 +1,22 @@
-"""The instructor's kit: plans that add up, a handout that stands alone, figures that were measured."""
+"""The instructor's kit: plans that add up, a handout that stands alone."""
 
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import reading_time
-from course_files import NAMES, ROOT, code_cells, markdown_cells, printed, read
+from course_files import NAMES, ROOT, code_cells, markdown_cells, read
 
 TEACH = ROOT / "docs" / "teach"
 NOTEBOOK = {name[:2]: name for name in NAMES}
-LENGTHS = {"90_minutes.md": {"90 minutes": 90}}
+DAYS = {"Half a day": 210, "One day": 480}
+DAYS |= {"Two days, the first": 480, "Two days, the second": 480}
+LENGTHS = {"90_minutes.md": {"90 minutes": 90}, "plans.md": DAYS}
 AFTER = " (without the exercise)"
 WORDS_SPOKEN = 130  # a minute
 CELL = 0.5  # minutes for a room to run a cell and look at it
@@ -155,3 +160,85 @@ def test_what_is_said_in_90_minutes_fits_its_slots() -> None:
         assert busy <= row.minutes, f"{row}: {busy:.1f} minutes"
         spare += row.minutes - busy
     assert f"to questions: {spare:.0f} of the 90 minutes" in text_of("90_minutes.md")
+
+
+CARD = ("Say", "Vote", "They ask", "They stumble", "Wrap-up")
+
+
+def test_each_lesson_has_its_card() -> None:
+    cards = re.split(r"(?m)^## (\d\d) · ", text_of("lessons.md"))[1:]
+    found = dict(zip(cards[::2], cards[1::2], strict=True))
+    assert sorted(found) == sorted(NOTEBOOK)
+    for lesson, card in found.items():
+        said = [*re.findall(r"(?m)^- \*\*(.+?)\.\*\*", card)]
+        assert said == list(CARD), lesson
+        assert card.count("**Answer.**") == 1, lesson
+
+
+PAGES = sorted(path.name for path in TEACH.iterdir())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files_of_the_course(page: str) -> None:
+    text = text_of(page)
+    links = re.findall(r"\]\(([^)#]+)", text) + re.findall(r'href="([^"#]+)', text)
+    for link in links:
+        assert (TEACH / link).resolve().is_file(), link
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.endswith(".md")])
+def test_the_commands_that_are_told_exist(page: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    commands = (ROOT / "qhelpers" / "cli" / "main.py").read_text(encoding="utf-8")
+    text = text_of(page)
+    for target in re.findall(r"(?:`|^|/mnist |=1 )make ([a-z-]+)", text, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for command in re.findall(r"-m qhelpers ([a-z]+)", text):
+        assert f'add_parser("{command}"' in commands, command
+
+
+def outputs(lesson: str) -> str:
+    """Return all that a lesson's stored outputs say as text."""
+    found = []
+    for cell in code_cells(read(NOTEBOOK[lesson])):
+        for output in cell.outputs:
+            found.append(output.get("text") or output.get("data", {}).get("text/plain", ""))
+    return "\n".join(found)
+
+
+def test_the_handout_needs_nothing_from_outside() -> None:
+    text = text_of("handout.html")
+    assert not re.search(r"https?:|//\w|<script|<link|<img|<iframe|@import|url\(|src=", text)
+
+
+def test_each_figure_of_the_handout_was_printed_by_the_lesson_that_it_names() -> None:
+    text = text_of("handout.html")
+    measured = re.findall(r'<span data-from="(\d\d)">([^<]+)</span>', text)
+    assert len(measured) > 20
+    for lesson, figure in measured:
+        alone = rf"(?<![\d.,]){re.escape(figure)}(?![\d,]|\.\d)"
+        assert re.search(alone, outputs(lesson)), f"{figure} is not in {lesson}"
+    rest = re.sub(r"<span data-from.*?</span>|<style>.*?</style>|width:\d+%", "", text, flags=re.S)
+    assert not re.search(r"\d ?%", rest), "a share that names no lesson"
+
+
+def test_the_handout_says_of_devices_what_lesson_09_says() -> None:
+    lines = re.findall(r"(?m)^([\w -]+?)  +([●○–].*)$", outputs("09"))
+    devices = [re.findall(r"[●○–]", marks) for name, marks in lines if name != "●"]
+    schemes = ("float16", "dynamic_range", "int8", "int16x8", "int4")
+    assert len(devices) == 6
+    text = text_of("handout.html")
+    for column, scheme in enumerate(schemes):
+        (row,) = re.findall(rf'<tr data-scheme="{scheme}">(.*?)</tr>', text)
+        shown = re.findall(r'<td class="d">(.)</td>', row)
+        assert shown == [marks[column] for marks in devices], scheme
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="prints with Chromium")
+def test_the_handout_prints_on_two_pages(tmp_path: Path) -> None:
+    pdf = tmp_path / "handout.pdf"
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
+    options += [f"--user-data-dir={tmp_path / 'profile'}", f"--print-to-pdf={pdf}"]
+    page = (TEACH / "handout.html").as_uri()
+    subprocess.run(["chromium", *options, page], check=True, capture_output=True, timeout=120)
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf.read_bytes())) == 2
