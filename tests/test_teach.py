@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import reading_time
@@ -134,18 +136,17 @@ def spoken() -> dict[int, int]:
     return found
 
 
-def work(row: Row) -> tuple[int, int]:
-    """Return how many cells a row runs, and how many exercises it has."""
-    cells = exercises = 0
+def cells_of(row: Row) -> list[Any]:
+    """Return the code cells of a row's sections."""
+    found = []
     section = part = ""
     wanted = set(named(row))
     for cell in read(NOTEBOOK[row.lesson]).cells:
         for title in re.findall(r"(?m)^(###? .*)$", cell.source * (cell.cell_type == "markdown")):
             section, part = (title[3:], "") if title[2] == " " else (section, title[4:])
         if cell.cell_type == "code" and wanted & {section, part}:
-            cells += 1
-            exercises += "answer = ..." in cell.source
-    return cells, exercises
+            found.append(cell)
+    return found
 
 
 def test_what_is_said_in_90_minutes_fits_its_slots() -> None:
@@ -154,8 +155,9 @@ def test_what_is_said_in_90_minutes_fits_its_slots() -> None:
     assert set(words) == {row.clock for row in rows}
     spare = 0.0
     for row in rows:
-        cells, exercises = work(row) if row.lesson else (0, 0)
-        busy = words[row.clock] / WORDS_SPOKEN + cells * CELL
+        cells = cells_of(row) if row.lesson else []
+        exercises = sum("answer = ..." in cell.source for cell in cells)
+        busy = words[row.clock] / WORDS_SPOKEN + len(cells) * CELL
         busy += exercises * reading_time.EXERCISE
         assert busy <= row.minutes, f"{row}: {busy:.1f} minutes"
         spare += row.minutes - busy
@@ -242,3 +244,32 @@ def test_the_handout_prints_on_two_pages(tmp_path: Path) -> None:
     page = (TEACH / "handout.html").as_uri()
     subprocess.run(["chromium", *options, page], check=True, capture_output=True, timeout=120)
     assert len(re.findall(rb"/Type\s*/Page\b", pdf.read_bytes())) == 2
+
+
+def free_names(source: str) -> tuple[set[str], set[str]]:
+    """Return the names that a cell reads and those that it makes, its functions' own among them."""
+    lines = [line for line in source.splitlines() if not line.lstrip().startswith("%")]
+    read_, made = set(), set(dir(builtins))
+    for node in ast.walk(ast.parse("\n".join(lines))):
+        if isinstance(node, ast.Name):
+            (read_ if isinstance(node.ctx, ast.Load) else made).add(node.id)
+        elif isinstance(node, ast.arg):
+            made.add(node.arg)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            made.add(node.name)
+        elif isinstance(node, ast.alias):
+            made.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            made.add(node.name)
+    return read_, made
+
+
+def test_the_cells_of_90_minutes_run_without_those_left_out() -> None:
+    (rows,) = tables("90_minutes.md").values()
+    for lesson in ("00", "03"):  # of 09 nothing is run
+        known: set[str] = set()
+        for row in rows:
+            for cell in cells_of(row) if row.lesson == lesson else ():
+                wanted, made = free_names(cell.source)
+                assert wanted <= known | made, f"{row}: {wanted - known - made}"
+                known |= made
