@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from one_layer import Tensor, schema
 
 from qhelpers.arithmetic import integer_ops
 from qhelpers.tflite import litert, microcontroller
-from qhelpers.tflite.numpy_network import NumpyNetwork, UnknownStepError
+from qhelpers.tflite.numpy_network import NumpyNetwork, UnknownStepError, float_rules_here
 
 Array = np.ndarray[Any, Any]
 LIMITS = {np.int8: (-128, 127), np.int16: (-32768, 32767)}
@@ -245,6 +246,77 @@ def test_dense(seed: int, dtype: Any, channels: int, features: int, relu: int, b
     )
     content = one_layer.file("FULLY_CONNECTED", [inputs, weights, stored], output, made)
     agree(content, integers(rng, (4, 3, features), dtype))
+
+
+@examples(80)
+@given(seeds, types, st.booleans(), st.booleans(), st.sampled_from(["left", "right", "both"]))
+def test_products_of_matrices(seed: int, dtype: Any, adj_x: bool, adj_y: bool, read: str) -> None:
+    """The input stands left or right of a constant, whose batch is one or as many, or is both."""
+    rng = np.random.default_rng(seed)
+    rows, depth, columns = (int(n) for n in rng.choice([1, 2, 3, 8, 17], 3))
+    if read == "both":
+        depth, columns = rows if adj_x == adj_y else depth, rows
+    batch = [int(n) for n in rng.integers(1, 4, int(rng.integers(3)))]
+    one = (1, *batch, *((depth, rows) if adj_x else (rows, depth)))
+    two = (1, *batch, *((columns, depth) if adj_y else (depth, columns)))
+    left, right = tensor(rng, "a", dtype, one, -8, -3), tensor(rng, "b", dtype, two, -8, -3)
+    if rng.random() < 0.5:
+        right.zero_point = 0
+    if read == "both":
+        right = left
+    else:
+        other = right if read == "left" else left
+        some = [1 if rng.random() < 0.5 else n for n in batch]
+        other.shape = (*(1, *some)[int(rng.integers(len(some) + 2)) :], *other.shape[-2:])
+        other.values = integers(rng, other.shape, dtype)
+    middle = LIMITS[dtype][1] / 3 * np.sqrt(depth) * 2.0 ** rng.uniform(-2, 4)
+    step_ = np.float32(left.scales * right.scales * middle)
+    output = Tensor("y", step_, zero(rng, dtype), None, (1, *batch, rows, columns), dtype)
+    made = options("BatchMatMul", adjX=adj_x, adjY=adj_y)
+    content = one_layer.file("BATCH_MATMUL", [left, right], output, made)
+    raw = integers(rng, (3, *(left if read != "right" else right).shape[1:]), dtype)
+    agree(content, raw)
+
+
+@examples(40)
+@given(seeds, st.booleans(), st.booleans(), st.booleans())
+def test_products_of_float_matrices(seed: int, adj_x: bool, adj_y: bool, first: bool) -> None:
+    rng = np.random.default_rng(seed)
+    rows, depth, columns = (int(n) for n in rng.choice([1, 2, 3, 8, 17, 33], 3))
+    one = (1, 2, *((depth, rows) if adj_x else (rows, depth)))
+    two = (1, 2, *((columns, depth) if adj_y else (depth, columns)))
+    left, right = Tensor("a", shape=one, dtype=np.float32), Tensor("b", shape=two, dtype=np.float32)
+    source, other = (left, right) if first else (right, left)
+    other.values = rng.normal(size=other.shape).astype(np.float32)
+    output = Tensor("y", shape=(1, 2, rows, columns), dtype=np.float32)
+    made = options("BatchMatMul", adjX=adj_x, adjY=adj_y)
+    content = one_layer.file("BATCH_MATMUL", [left, right], output, made)
+    raw = rng.normal(size=(3, *source.shape[1:])).astype(np.float32)
+    for engine in ("reference", "xnnpack"):
+        wanted = litert.LiteModel(content, engine=engine).run_raw(raw)
+        rules = float_rules_here(content, engine, raw, wanted)
+        assert rules or platform.machine() not in ("x86_64", "AMD64"), engine
+        assert np.allclose(NumpyNetwork(content, engine).run(raw), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scales", "said"),
+    [(np.int16, 0.1, "int8 times int16 of 1 scales"), (np.int8, [0.1] * 3, "int8 of 3 scales")],
+)
+def test_matrices_of_two_kinds_are_refused(dtype: Any, scales: Any, said: str) -> None:
+    right = Tensor("b", scales, values=np.ones((1, 2, 3), dtype), axis=2)
+    tensors = [Tensor("a", 0.1, shape=(1, 4, 2)), right]
+    made = options("BatchMatMul", adjX=False, adjY=False)
+    content = one_layer.file("BATCH_MATMUL", tensors, Tensor("y", 0.1, shape=(1, 4, 3)), made)
+    with pytest.raises(UnknownStepError, match=f"BATCH_MATMUL.*{said}"):
+        NumpyNetwork(content, "reference")
+
+
+def test_a_sum_of_matrices_that_leaves_int32_is_an_error() -> None:
+    first = np.full((1, 1, 33_100), -128, np.int8)
+    second = first.reshape(1, 33_100, 1)
+    with pytest.raises(OverflowError, match="does not fit int32"):
+        integer_ops.sums_of_matrices(first, second, 127, 127)
 
 
 @examples(50)

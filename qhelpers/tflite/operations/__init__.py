@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from qhelpers.tflite.file import Array
-from qhelpers.tflite.operations import convolution, elementwise, lookup, pooling, shape
+from qhelpers.tflite.operations import lookup, pointwise, pooling, products, shape
 from qhelpers.tflite.operations.step import Step, Values, place
 
 OPERATIONS: Mapping[str, Callable[..., Array | Sequence[Array]]] = {
-    **convolution.OPERATIONS,
+    **products.OPERATIONS,
     **pooling.OPERATIONS,
-    **elementwise.OPERATIONS,
+    **pointwise.OPERATIONS,
     **lookup.OPERATIONS,
     **shape.OPERATIONS,
 }
@@ -29,7 +29,7 @@ _ANY = ("int8", "uint8", "int16", "float32")
 # The types of what goes in and out, where they are not integers of one type.
 _TYPES: Mapping[str, tuple[str, ...]] = {
     "CONV_2D": (*_INTEGERS, *_FLOATS),
-    "FULLY_CONNECTED": (*_INTEGERS, *_FLOATS),
+    **dict.fromkeys(("FULLY_CONNECTED", "BATCH_MATMUL"), (*_INTEGERS, *_FLOATS)),
     "MAX_POOL_2D": (*_INTEGERS, *_FLOATS),
     "ADD": (*_INTEGERS, *_FLOATS),
     "SUB": (*_INTEGERS, *_FLOATS),
@@ -51,7 +51,7 @@ def check(step: Step) -> None:
         step.refuse("this operation is not known")
     for at, info in enumerate((*step.inputs, *step.outputs)):
         if info is None:
-            if step.name not in convolution.OPERATIONS or at != convolution.bias_at(step):
+            if step.name not in products.OPERATIONS or at != products.bias_at(step):
                 step.refuse(f"input {at} is missing")
         elif not (np.isfinite(info.scales) & (info.scales > 0)).all():
             step.refuse(f"{info.name!r} has a scale that is none")

@@ -37,6 +37,7 @@ _REFERENCE: _Rows = {
     "TRANSPOSE_CONV": (gemmlowp, reduced),
     "TRANSPOSE_CONV of 32 bits": (None, gemmlowp),
     "FULLY_CONNECTED": (float64, float64),
+    "BATCH_MATMUL": (gemmlowp, reduced),
     "ADD": (elementwise.add, elementwise.add),
     "SUB": (_subtract, _subtract),
     "MUL": (_multiply, _multiply),
@@ -87,7 +88,7 @@ _MICRO: _Rows = _REFERENCE | {
 }
 _XNNPACK: _Rows = {  # of 8 bits, all of them
     **dict.fromkeys(("CONV_2D", "CONV_2D in groups", "DEPTHWISE_CONV_2D"), (float32,)),
-    **dict.fromkeys(("TRANSPOSE_CONV", "FULLY_CONNECTED"), (float32,)),
+    **dict.fromkeys(("TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL"), (float32,)),
     "ADD": (elementwise.add_by_xnnpack,),
     "SUB": (partial(elementwise.add_by_xnnpack, sign=-1),),
     "MUL": (partial(elementwise.multiply, float32),),
