@@ -146,7 +146,11 @@ def tanh16(values: Array, source: Place, output: Place) -> Array:
 
     Source: `reference_integer_ops::Tanh` for int16 in LiteRT.
     """
-    steps = _thirds(values, source[0], (0, 1))
+    return tanh_of_thirds(_thirds(values, source[0], (0, 1)))
+
+
+def tanh_of_thirds(steps: Array) -> Array:
+    """Compute tanh of steps of 1 / (3 * 4096): int16 of scale 1 / 32,768."""
     at, within = np.abs(steps) >> 8, np.abs(steps) & 255
     left = _sigmoids()[np.minimum(at, 254)]
     slope = _sigmoids()[np.minimum(at, 254) + 1] - left

@@ -71,7 +71,7 @@ def explain(
     info, given = step.outputs[which], network.file.inputs[0]
     if info.dtype.kind == "f":
         raise ValueError(f"{step.where}: it makes {info.dtype}, which are not taken apart.")
-    raw = np.asarray(raw)
+    raw, index = np.asarray(raw), tuple(map(int, index))
     raw = checked_inputs(raw[None] if raw.shape == given.shape[1:] else raw, given)
     shape = (len(raw), *info.shape[1:])
     if len(index) != len(shape) or not all(0 <= i < n for i, n in zip(index, shape, strict=True)):

@@ -161,8 +161,8 @@ def scaled(step: Step, sums: Array) -> Array:
     rule = step.rule(variant(step))
     source = step.input(2) if step.name == "TRANSPOSE_CONV" else step.source
     input_scale, scales = source.scales[0], step.input(1).scales
-    per_tensor = step.name == "FULLY_CONNECTED" and len(scales) == 1 and step.engine != "micro"
-    if step.name == "BATCH_MATMUL" or (per_tensor and rule != requantization.float64):
+    dense = step.name == "FULLY_CONNECTED" and len(scales) == 1 and rule != requantization.float64
+    if step.engine != "micro" and (dense or step.name == "BATCH_MATMUL"):
         # With one scale for the tensor, the kernels multiply the two scales in float32.
         input_scale, scales = np.float32(input_scale * scales[0]), np.ones(1, np.float32)
     return rule(sums, input_scale, scales, step.output.scales[0])

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from qhelpers.arithmetic import elementwise, fixed_point, requantization, resize, tables
+from qhelpers.arithmetic import elementwise, fixed_point, lstm, requantization, resize, tables
 from qhelpers.arithmetic.elementwise import gemmlowp_of_float32
 from qhelpers.arithmetic.requantization import float32, float64, gemmlowp, reduced
 
@@ -50,6 +50,7 @@ _REFERENCE: _Rows = {
     "TANH": (partial(tables.by_kernels, tables.tanh), tables.tanh16),
     "ELU": (partial(tables.by_kernels, tables.elu),),
     "SOFTMAX": (fixed_point.softmax, partial(tables.softmax16, wide=True)),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (lstm.sequence,),
     "RESIZE_NEAREST_NEIGHBOR": (resize.nearest, resize.nearest, resize.nearest),
     "RESIZE_BILINEAR": (resize.bilinear, resize.bilinear),
 }
@@ -85,6 +86,7 @@ _MICRO: _Rows = _REFERENCE | {
     "LOGISTIC": (partial(tables.fixed, fixed_point.logistic), tables.logistic16),
     "TANH": (partial(tables.fixed, fixed_point.tanh), tables.tanh16),
     "SOFTMAX": (fixed_point.softmax, partial(tables.softmax16, wide=False)),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (partial(lstm.sequence, micro=True),),
 }
 _XNNPACK: _Rows = {  # of 8 bits, all of them
     **dict.fromkeys(("CONV_2D", "CONV_2D in groups", "DEPTHWISE_CONV_2D"), (float32,)),

@@ -122,7 +122,8 @@ class Step:
     @property
     def activation(self) -> tuple[float, float]:
         """The bounds of what it gives, as real numbers."""
-        alone = {"RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}.get(self.name)
+        ends = {"RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3, "UNIDIRECTIONAL_SEQUENCE_LSTM": 0}
+        alone = ends.get(self.name)
         which = self.option("fusedActivationFunction") if alone is None else alone
         if which not in _ACTIVATIONS:
             self.refuse(f"fusedActivationFunction {which}")
