@@ -35,10 +35,7 @@ class Gates(NamedTuple):
     zero: int
 
     def __call__(self, rows: Array, kind: Any) -> Array:
-        """Return int64 [4, n, cells]: the sums in steps of 2**-12, which may leave int16.
-
-        Multipliers are computed in a float type, `kind`.
-        """
+        """Return the sums, int64 [4, n, cells], in steps of 2**-12; multipliers are of a `kind`."""
         bias = np.broadcast_to(self.bias, self.weights.shape[:2]).astype(np.float64)
         sums = (rows.astype(np.float64) - self.zero) @ self.weights.swapaxes(1, 2).astype(float)
         sums = integer_ops.fitting_int32(sums + bias[:, None], 1 << 31)
