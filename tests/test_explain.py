@@ -51,7 +51,7 @@ def explained(content: bytes, raw: Array, seed: int) -> tuple[Origin, tuple[int,
     if ends:
         assert int("".join(ends[-1]).replace(",", "")) == origin.value, said
     assert f"{list(index)} is {origin.value}:" in said
-    assert all(len(line) <= 80 for line in said.splitlines()), said
+    assert all(len(line) <= 78 for line in said.splitlines()), said
     assert origin.products.size == 0 or f"{origin.sum:,}" in said
     return origin, index
 

@@ -19,12 +19,12 @@ from qhelpers.tflite.operations.rules import RULES
 from qhelpers.tflite.operations.step import Step, UnknownStepError, place
 
 _SUMS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-_SHOWN, _WIDTH = 8, 80
+_SHOWN, _WIDTH = 8, 78
 
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """How one number came about; `str` says it in words, at most 80 columns wide.
+    """How one number came about; `str` says it in words, at most 78 columns wide.
 
     Attributes:
         value: the number as the engine stores it.
