@@ -95,11 +95,10 @@ class FloatFormat:
         return (1 << self.exponent_bits + self.fraction_bits) - below
 
     @property
-    def _nan(self) -> int | None:
-        """Return the code of NaN, without its sign: the quiet one, if there are several."""
-        if self.top == "ieee":  # infinity, and the first fraction bit
-            return self._last + 1 + (1 << self.fraction_bits - 1)
-        return {"fn": self._last + 1, "fnuz": self._last + 1}.get(self.top)
+    def _nan(self) -> int:
+        """Return the code of NaN, where there is one: quiet, and without a sign."""
+        quiet = 1 << self.fraction_bits - 1 if self.top == "ieee" else 0  # and infinity before it
+        return self._last + 1 + quiet
 
     @functools.cached_property
     def values(self) -> Floats:
@@ -162,16 +161,12 @@ class FloatFormat:
         """Return the codes of float32 numbers [n], given by their bits."""
         magnitude, negative = bits & np.uint32(2**31 - 1), bits >> 31
         codes = self._rounded(magnitude) if self.signed else _exponents(magnitude)
-        nan = self._nan
-        if saturate or nan is None:
-            beyond = self._last
-        else:
-            beyond = self._last + 1 if self.top == "ieee" else nan
+        # Behind the largest number comes infinity, or else NaN.
+        beyond = self._last + (self.top != "finite" and not saturate)
         np.copyto(codes, np.uint32(beyond), where=codes > self._last)
-        if nan is not None:
-            np.copyto(codes, np.uint32(nan), where=magnitude > 0x7F800000)
+        np.copyto(codes, np.uint32(self._nan), where=magnitude > 0x7F800000)
         if not self.signed:  # no zero, nothing negative
-            np.copyto(codes, np.uint32(self._last + 1), where=(negative > 0) | (magnitude == 0))
+            np.copyto(codes, np.uint32(self._nan), where=(negative > 0) | (magnitude == 0))
         elif self.top == "fnuz":  # zero and NaN have no sign
             codes |= (negative & ((codes > 0) & (codes <= self._last))) << (self.bits - 1)
         else:
@@ -183,8 +178,7 @@ class FloatFormat:
         drop = 23 - self.fraction_bits
         # Half of the last kept place, less 1 where that place is even: a carry runs into the
         # exponent, as it should.
-        codes = magnitude >> drop
-        codes &= 1
+        codes = magnitude >> drop & 1
         codes += magnitude
         codes += 2 ** (drop - 1) - 1
         codes >>= drop
@@ -201,10 +195,8 @@ class FloatFormat:
 
 
 def _exponents(magnitude: NDArray[Any]) -> NDArray[Any]:
-    """Return E8M0 codes of float32 magnitudes: the nearest power of two, half up.
-
-    Of what is subnormal in float32, 2**-127 and less goes down, the rest up, as elsewhere.
-    """
+    """Return E8M0 codes of float32 magnitudes: the nearest power of two, half up."""
+    # Of what is subnormal in float32, 2**-127 and less goes down, the rest up, as in PyTorch.
     return (magnitude + 2**22 - (magnitude < 2**23)) >> 23
 
 
