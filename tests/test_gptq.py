@@ -125,7 +125,7 @@ def test_what_cannot_work_says_why():
     gptq.quantize(weight, few, FOUR)
     with pytest.raises(ValueError, match="damping must be 0 or more; got -1"):
         gptq.quantize(weight, matrix, FOUR, damping=-1)
-    with pytest.raises(ValueError, match="groups of 5 do not divide"):
+    with pytest.raises(ValueError, match="not whole groups of 5"):
         gptq.quantize(weight, matrix, FOUR, 5)
     matrix[2, 3] = np.nan
     with pytest.raises(ValueError, match="Hessian has NaN"):
@@ -134,5 +134,5 @@ def test_what_cannot_work_says_why():
     with pytest.raises(ValueError, match="1 of 720 inputs are NaN or infinite"):
         gptq.hessian(inputs)
     weight[1, 1] = np.nan
-    with pytest.raises(ValueError, match="row 1, column 1"):
+    with pytest.raises(ValueError, match=r"first \[1, 1\]"):
         gptq.quantize(weight, layer(0)[2], FOUR)

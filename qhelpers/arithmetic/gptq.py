@@ -62,13 +62,11 @@ def quantize(
 
     Raises:
         ValueError: a Hessian of another width, with NaN or not positive definite after damping;
-            what `groups.choose` and `groups.quantize` refuse.
+            a weight that `groups` refuses.
     """
-    real = np.array(weight, np.float64)
-    columns = real.shape[-1]
-    group = columns if group is None else group
-    if real.ndim != 2 or group < 1 or columns % group:
-        raise ValueError(f"groups of {group} do not divide a weight of shape {real.shape}.")
+    grouped = groups.in_groups(weight, group)
+    real: Floats = grouped.reshape(len(grouped), -1).astype(np.float64)
+    columns, group = real.shape[1], grouped.shape[2]
     damped = _damped(hessian, columns, damping)
     order = np.argsort(-np.diag(damped), kind="stable") if by_activation else np.arange(columns)
     upper = _inverse_root(damped[np.ix_(order, order)], damping)

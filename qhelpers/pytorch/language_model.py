@@ -115,8 +115,8 @@ def load() -> LanguageModel:
     content = WEIGHTS.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != SHA256:
-        what = f"{WEIGHTS.name} is damaged: its hash begins with {found[:8]}, not {SHA256[:8]}"
-        raise ValueError(f"{what}. Install the course again.")
+        found = f"hash {found[:8]}, not {SHA256[:8]}"
+        raise ValueError(f"{WEIGHTS.name} is damaged ({found}). Install the course again.")
     model = LanguageModel().requires_grad_(False)
     with np.load(io.BytesIO(content), allow_pickle=False) as kept:
         model.load_state_dict({n: torch.from_numpy(kept[n]).float() for n in model.state_dict()})
