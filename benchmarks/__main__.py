@@ -81,7 +81,7 @@ def floats() -> Iterator[Row]:
 
 
 # Seconds that a notebook may take alone, with nothing cached, by its first digits; else 45.
-ALONE = {"07": 90, "08": 90, "09": 90, "2": 60}
+ALONE = {"07": 90, "08": 90, "09": 90, "12": 30, "2": 60}
 PEAK_GB, RUNS = 1.1, 3
 
 
