@@ -58,6 +58,7 @@ WALK = [
     "08_below_eight_bits",
     "09_choosing",
     "10_real_network",
+    "12_small_floats",
     "13_clinic",
 ]
 DIVES = ["20_litert_engines", "21_order_of_sums", "22_pytorch_engines"]
@@ -71,6 +72,7 @@ ROWS = {
     "Uneven": 7,
     "2-bit": 7,
     "int4": 8,
+    "CNN ": 12,
 }
 
 
