@@ -50,7 +50,8 @@ def curves(
         look: dict[str, Any] = {"color": COLORS[color], "marker": marker, "ms": 5, "capsize": 2}
         axes.errorbar(list(line), values[:, 0], yerr=ends, label=name, **look)
     axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel="divergence from float in bits")
-    axes.set_xticks(range(2, 9), [f"{bits}" for bits in range(2, 9)])
+    ticks = range(2, 2 + int(max(max(line) for line in lines.values()) - 1))
+    axes.set_xticks(ticks, map(str, ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.invert_xaxis()
     axes.legend(loc="upper left")
@@ -64,7 +65,7 @@ def two_weights(
 
     `second` is the second weight's best place, given the error that rounding makes in the first.
     """
-    _, axes = new(title="Two weights: the nearest level is not the best one", height=4.2, width=6.5)
+    _, axes = new(title="Two weights: the nearest level is not the best one", height=4)
     (a, b), curve = weights, np.asarray(hessian, np.float64)
     x, y = np.meshgrid(np.linspace(-0.5, 2.5, 201), np.linspace(-0.7, 2.2, 201))
     steps = np.stack([x - a, y - b], axis=-1)
@@ -83,7 +84,7 @@ def two_weights(
     path: NDArray[Any] = np.array([(a, b), (first, moved), (first, round(moved))])
     axes.plot(*path.T, "-", color=COLORS["float16"])
     axes.set(xlabel="first weight, in steps", ylabel="second weight, in steps")
-    axes.legend(loc="upper right", fontsize=8)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     finish()
 
 
@@ -92,10 +93,10 @@ def outliers(kinds: Mapping[str, Mapping[str, float]]) -> None:
     _, axes = new(title="Outliers: what enters one kind of layer reaches far out", height=2.8)
     width = 0.8 / len(kinds)
     for row, ((name, values), (color, _)) in enumerate(zip(kinds.items(), _LOOKS, strict=False)):
-        places = np.arange(len(values)) - row * width
+        places = np.arange(len(values)) + row * width
         axes.barh(places, list(values.values()), width, color=COLORS[color], label=name)
-    axes.set_yticks(np.arange(len(values)) - 0.4 + width / 2, list(values))
+    axes.set_yticks(np.arange(len(values)) + 0.4 - width / 2, list(values))
     axes.set_xlabel("largest value, in root mean squares of all")
-    axes.legend(loc="upper right")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.25))
     axes.invert_yaxis()
     finish()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,17 +27,12 @@ def linear(model: nn.Module) -> dict[str, nn.Linear]:
 def entering(model: nn.Module, windows: torch.Tensor) -> dict[str, Array]:
     """Return name -> what enters each linear layer, float32 [characters, columns]."""
     found: dict[str, list[torch.Tensor]] = {name: [] for name in linear(model)}
-    hooks = [
-        layer.register_forward_pre_hook(
-            lambda _, given, to=found[name]: to.append(given[0].flatten(0, 1))
-        )
-        for name, layer in linear(model).items()
-    ]
-    try:
-        language_model.logits(model, windows)
-    finally:
-        for hook in hooks:
-            hook.remove()
+
+    def keep(name: str, x: torch.Tensor) -> torch.Tensor:
+        found[name].append(x.flatten(0, 1))
+        return x
+
+    language_model.logits(fed(model, keep), windows)
     return {name: torch.cat(parts).numpy() for name, parts in found.items()}
 
 
@@ -63,15 +58,6 @@ def size(model: nn.Module, bits: Callable[[int], float]) -> float:
     weights = [layer.weight for layer in linear(model).values()]
     total = sum(weight.numel() * bits(weight.shape[1]) for weight in weights)
     return total / sum(weight.numel() for weight in weights)
-
-
-def by_kind(values: Mapping[str, float]) -> dict[str, float]:
-    """Return the largest value of each kind of layer: "blocks.0.qkv" is of the kind "qkv"."""
-    found: dict[str, float] = {}
-    for name, value in values.items():
-        kind = name.rpartition(".")[2]
-        found[kind] = max(value, found.get(kind, value))
-    return found
 
 
 def searched(block: Array, *how: Any) -> groups.GroupParams:
