@@ -33,7 +33,7 @@ def entering(model: nn.Module, windows: torch.Tensor) -> dict[str, Array]:
         return x
 
     language_model.logits(fed(model, keep), windows)
-    return {name: torch.cat(parts).numpy() for name, parts in found.items()}
+    return {name: torch.cat(found.pop(name)).numpy() for name in [*found]}
 
 
 def rebuilt(model: nn.Module, weight: Callable[[str, Array], Array]) -> Any:
