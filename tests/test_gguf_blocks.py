@@ -108,6 +108,14 @@ def test_the_reference_in_c_made_these_bytes(kind):
     assert hashlib.sha256(packed.tobytes()).hexdigest() == REFERENCE[kind]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [1e-10, 1e-20, 1e-30, 1e-38, 1e-40, 1e-44])
+def test_what_float16_is_too_coarse_for_becomes_zeros(kind, size):
+    weight = np.random.default_rng(0).normal(0, size, (4, 256)).astype(np.float32)
+    assert not gguf_blocks.dequantize(gguf_blocks.quantize(weight, kind), kind).any()
+
+
 def test_what_each_kind_loses():
     weight = np.random.default_rng(0).normal(size=(64, 1024)).astype(np.float32)
     error = {

@@ -128,7 +128,7 @@ def test_weights_far_outside_are_clipped():
 
 # --- a table of levels ---------------------------------------------------------------------------
 
-# As bitsandbytes has it for NF4, in csrc/kernels.cu and functional.py.
+# NF4 in the paper's appendix E, and in bitsandbytes.
 PUBLISHED = [
     *(-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453),
     *(-0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0),

@@ -64,7 +64,7 @@ def dequantize(packed: NDArray[np.uint8], kind: Kind) -> Floats:
 def _q8_0(x: Floats) -> list[NDArray[Any]]:
     """Return the scales, then the bytes, of blocks [n, 32]."""
     scale = np.abs(x).max(axis=1, keepdims=True) / 127
-    size = np.abs(x * np.nan_to_num(1 / scale, posinf=0))
+    size = np.abs(x * np.nan_to_num(1 / scale))
     whole = np.floor(size) + (size % 1 >= 0.5)
     return [scale, np.copysign(whole, x).astype(np.int8).view(np.uint8)]
 
@@ -73,7 +73,7 @@ def _q4_0(x: Floats) -> list[NDArray[Any]]:
     """Return the scales, then the bytes, of blocks [n, 32]."""
     largest = np.take_along_axis(x, np.abs(x).argmax(axis=1)[:, None], axis=1)
     scale = largest / -8
-    levels = x * np.nan_to_num(1 / scale, posinf=0, neginf=0) + 8.5
+    levels = x * np.nan_to_num(1 / scale) + 8.5
     stored = np.minimum(levels, 15).astype(np.uint8)
     return [scale, stored[:, :16] | stored[:, 16:] << 4]
 
@@ -104,7 +104,7 @@ def _fit(x: Floats) -> tuple[Floats, Floats]:
     sum_w, sum_x = _total(weights), _total(weights * x)
     low, high = np.minimum(x.min(axis=-1, keepdims=True), 0), x.max(axis=-1, keepdims=True)
     best = np.concatenate([0 * low, low, 0 * low + np.inf, 0 * x], axis=-1)
-    tries = np.arange(21, dtype=np.float32) * np.float32(0.1) - 1 + 15
+    tries = np.arange(21, dtype=np.float32) * np.float32(0.1) + 14
     for tried, span in enumerate([np.float32(15), *tries]):
         low = fitted = best[..., 1:2]
         steps = span / (high - low)
