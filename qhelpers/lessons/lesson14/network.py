@@ -50,8 +50,7 @@ def trained(digits: Digits) -> Any:
 
     def learn() -> None:
         images, labels = digits.train_images[:20_000], digits.train_labels[:20_000]
-        epochs, batch = (2, 64) if len(images) == 20_000 else keras_cnn.plan(len(images))
-        keras_cnn.train(model, images, labels, epochs, batch)
+        keras_cnn.train(model, images, labels, (2, 64) if len(images) == 20_000 else None)
         spoil(model)
 
     name = f"challenge-{digits.key}-{recipe}"
