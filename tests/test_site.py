@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from course_files import NAMES, ROOT, markdown_cells, read
+from course_files import NAMES, ROOT, code_cells, draws, markdown_cells, printed, read
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 sys.path.insert(0, str(ROOT / "docs" / "site"))
 import build
+import slides
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^(#+) (.*)$", re.MULTILINE)
@@ -131,3 +133,38 @@ def test_a_page_that_needs_what_is_not_there_is_found(text: str, tmp_path: Path)
 def test_a_style_sheet_that_loads_from_outside_is_found(tmp_path: Path) -> None:
     (tmp_path / "a.css").write_text("@import 'https://host/b.css'; p { background: url(c.png) }")
     assert build.faults(tmp_path) == ["a.css loads https://host/b.css"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_deck_has_the_questions_figures_mistakes_and_claims_of_its_lesson(name: str) -> None:
+    made = slides.slides(read(name))
+    assert 15 <= len(made) <= 25
+    deck = "\n".join(made)
+    asked = text_of(notebook(name)).count("**Before you run this:**")
+    assert deck.count('<div class="question">') == asked
+    cells = code_cells(read(name))
+    assert deck.count("<img ") == sum(map(draws, cells))
+    for heading in mistakes(name):
+        assert sum(slide.startswith(slides.titled(heading)) for slide in made) >= 1, heading
+    claims = [line for c in cells for line in printed(c).splitlines() if line.startswith("✓ ")]
+    assert deck.count("<li>") >= len(claims)
+    assert "answer = ..." not in deck
+    assert not [slide for slide in made if "<a " in slide or len(slide) < 40]
+
+
+def test_a_topic_without_question_and_figure_shows_its_code_and_result() -> None:
+    cells = [
+        new_markdown_cell(
+            "# 99 \u00b7 Title\n\n**5 minutes** \u00b7 know first: [01](a.ipynb) \u00b7 next: 2"
+        ),
+        new_markdown_cell("## Topic\n\nFirst. $a_1$ and *b*:\n\nmore"),
+        new_code_cell("a = 1 < 2", outputs=[new_output("stream", text="1 & 2\n")]),
+        new_markdown_cell("## Other\n\nText. **Before you run this:** why?"),
+        new_code_cell("b", outputs=[new_output("stream", text="\n".join("0123456789abcdef"))]),
+    ]
+    title, topic, other = slides.slides(new_notebook(cells=cells))
+    assert title == "<h2>99 · Title</h2><p><strong>5 minutes</strong> · know first: 01</p>\n"
+    assert r'First. <span class="math inline">\(a_1\)</span> and <em>b</em>.' in topic
+    assert '<pre>a = 1 &lt; 2</pre><pre class="fragment">1 &amp; 2</pre>' in topic
+    assert "more" in topic.partition('<aside class="notes">')[2]
+    assert "<pre" not in other, "an answer that fills more than a slide"

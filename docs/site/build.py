@@ -99,7 +99,7 @@ def faults(site: Path) -> list[str]:
 def main() -> int:
     """Build, check and say where the site is; arguments go to Sphinx."""
     mathjax = fetched("mathjax")
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-c", "docs/site"]
+    command = [sys.executable, "-m", "sphinx", "-q", "-E", "-W", "--keep-going", "-c", "docs/site"]
     trees = ["-d", str(ROOT / "generated" / "doctrees")]
     done = subprocess.run([*command, *trees, *sys.argv[1:], str(ROOT), str(SITE)], cwd=ROOT)
     if done.returncode:
