@@ -41,7 +41,7 @@ def main(which: str) -> None:
     if which == "usual":
         usual(model, data)
     else:
-        keras_cnn.train(model, data.train_images, data.train_labels, epochs=5)
+        keras_cnn.train(model, data.train_images, data.train_labels)
     seconds = time.perf_counter() - started
     outputs = [
         model.predict_on_batch(digits.to_float(data.test_images[i : i + 500]))

@@ -148,8 +148,7 @@ def _from_cache() -> dict[str, Bytes]:
 def _unpacked(content: bytes, name: str, place: object) -> Bytes:
     """Check the content of a file, packed with gzip or not, and return the array inside.
 
-    Raises:
-        ValueError: it is not what the file should hold; the message says what to do.
+    A ValueError says that it is not what the file should hold, and what to do.
     """
     try:
         plain = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
@@ -196,10 +195,8 @@ def _download(missing: list[str]) -> dict[str, Bytes]:
     """Download files into the cache and return their arrays, by name.
 
     Threads talk to the mirrors, since one that hangs can only be left behind. First all mirrors
-    are asked for the smallest file: a log-in page in its place is no mirror.
-
-    Raises:
-        ConnectionError: no mirror answered in time, or none sent the right bytes.
+    are asked for the smallest file: a log-in page in its place is no mirror. A ConnectionError
+    says that no mirror answered in time, or that none sent the right bytes.
     """
     begin = time.monotonic()
     answers: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()

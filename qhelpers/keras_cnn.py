@@ -20,8 +20,6 @@ from qhelpers.progress import progress
 if TYPE_CHECKING:
     import keras
 
-VARIANTS = ("plain", "unbiased")
-
 _RECIPE = 3  # count it up when training changes: cached models of another recipe are not used
 
 
@@ -88,27 +86,23 @@ def train(
     model: keras.Model,
     images: NDArray[np.uint8] | NDArray[np.float32],
     labels: NDArray[np.integer[Any]],
-    epochs: int | None = None,
-    batch: int | None = None,
 ) -> None:
     """Train a model in place: Adam, cross-entropy from logits, a rate that falls like a cosine.
 
-    Images of one byte stay so until their batch is due: that saves memory. Keras' random seed is
-    set to 0 first, so the result depends on nothing that ran before.
+    The images are gone through in full batches, as `plan` says; those of one byte stay so until
+    their batch is due: that saves memory. Keras' random seed is set to 0 first, so the result
+    depends on nothing that ran before.
 
     Args:
         model: takes [n, 28, 28] float32 and gives [n, 10] logits.
         images: [n, 28, 28], uint8 (divided by 255 here) or float32 in [0, 1] (as they are).
         labels: [n] integers, 0 to 9.
-        epochs: how often the images are gone through, full batches only; None: see `plan`.
-        batch: images per step, at most n; None: see `plan`.
     """
     import tensorflow as tf
 
     keras = _keras()
-    count = len(images)
-    epochs, batch = epochs or plan(count)[0], batch or plan(count)[1]
-    steps = count // batch
+    epochs, batch = plan(len(images))
+    steps = len(images) // batch
     keras.utils.set_random_seed(0)
     # Adam's steps are about as long as the rate, and a larger batch makes for surer steps.
     start = 8e-3 * (batch / 256) ** 0.5
@@ -132,29 +126,23 @@ def train(
 
 
 def trained(
-    digits: Digits, variant: str = "plain", fit: Callable[[keras.Model], object] | None = None
+    digits: Digits, use_bias: bool = True, fit: Callable[[keras.Model], object] | None = None
 ) -> keras.Model:
     """Return the network trained on some digits, with weights from the cache if they are there.
 
     Args:
         digits: what to train on.
-        variant: "plain"; or "unbiased" for the network without biases.
+        use_bias: False for the network without biases.
         fit: trains the model in place, instead of `train`. Its result is kept under its own source
             text: nothing else starts from it, and a changed one is run again.
-
-    Raises:
-        ValueError: there is no such variant.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}; got {variant!r}.")
     made_by = paths.versions("tensorflow", "tensorflow-cpu", "keras")
     recipe = hashlib.sha256(f"{made_by} {_RECIPE}".encode()).hexdigest()[:8]
-    bias = variant == "plain"
-    model = build(bias)
+    kind, model = "plain" if use_bias else "unbiased", build(use_bias)
 
     def learn() -> None:
         if fit is not None:
-            compiled = build(bias)
+            compiled = build(use_bias)
             fit(compiled)
             model.set_weights(compiled.get_weights())
         else:
@@ -166,8 +154,8 @@ def trained(
         except (OSError, TypeError):  # typed at a prompt: run each time, never kept
             learn()
             return model
-        variant = f"fit-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    name = f"cnn-{variant}-{digits.key}-{recipe}"
+        kind = f"fit-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    name = f"cnn-{kind}-{digits.key}-{recipe}"
     paths.learn_once(name, model.get_weights, model.set_weights, learn)
     return model
 

@@ -39,10 +39,7 @@ def home() -> Path:
     """Return the one folder below which everything generated goes; it exists.
 
     It is `QHELPERS_HOME` if that is set and may be written to (see `shared`), `generated` in a
-    clone, else the user's cache folder.
-
-    Raises:
-        PermissionError: the folder cannot be made.
+    clone, else the user's cache folder. A PermissionError says that it cannot be made.
     """
     root, chosen = clone(), _chosen()
     if chosen is not None:
@@ -90,8 +87,7 @@ def _made(folder: Path) -> Path:
 def writable(folder: Path) -> Path:
     """Make `folder` if it is missing and return it.
 
-    Raises:
-        PermissionError: it cannot be made, or nothing can be written into it.
+    A PermissionError says that it cannot be made, or that nothing can be written into it.
     """
     if not os.access(_made(folder), os.W_OK):
         raise PermissionError(f"the folder {folder} is not writable. {_ADVICE}")
@@ -107,10 +103,7 @@ def shown(path: Path) -> str:
 def write_atomically(path: Path, content: bytes) -> Path:
     """Write `content` so that a reader sees all of it or the file that was there before.
 
-    Missing folders are made. Returns `path`.
-
-    Raises:
-        PermissionError: the folder is not writable.
+    Missing folders are made; one that is not writable is a PermissionError. Returns `path`.
     """
     part = writable(path.parent) / f".{path.name}.{secrets.token_hex(8)}.part"
     try:

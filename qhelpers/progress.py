@@ -1,8 +1,4 @@
-"""How far a piece of work has come: the work reports it, and whoever is looking shows it.
-
-What trains, converts or downloads calls `progress`. It shows nothing until a notebook or the
-command line has installed a bar: see `qhelpers.notebook.progress`.
-"""
+"""How far a piece of work has come: shown by the bar that `qhelpers.notebook.progress` installs."""
 
 from __future__ import annotations
 

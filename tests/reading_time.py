@@ -34,3 +34,30 @@ def announced(notebook: Any) -> int:
     found = re.search(r"\*\*(\d+) minutes\*\*", notebook.cells[0].source)
     assert found, "the first cell announces no minutes"
     return int(found[1])
+
+
+def by_section(notebook: Any) -> dict[str, float]:
+    """Return the minutes of each `## ` section, its `### ` parts among them, and of each part."""
+    found: dict[str, float] = {}
+    section, part = "", ""
+
+    def add(more: float) -> None:
+        for title in {section, part or section}:
+            found[title] = found.get(title, 0.0) + more
+
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            lines = sum(bool(line.strip()) for line in cell.source.splitlines())
+            figures = sum("image/png" in output.get("data", {}) for output in cell.outputs)
+            add(lines / LINES + FIGURE * figures + EXERCISE * ("answer = ..." in cell.source))
+            continue
+        fenced = False  # in code within text, ## is no heading
+        text = re.sub(r"(?s)<details>.*?</details>", "", cell.source)
+        for line in text.splitlines():
+            fenced ^= line.startswith("```")
+            if not fenced and line.startswith("## "):
+                section, part = line[3:], ""
+            elif not fenced and line.startswith("### "):
+                part = line[4:]
+            add(len(line.split()) / WORDS)
+    return found

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from float_rules import float_rules_here
 
 from qhelpers.arithmetic import float_order, integer_ops
 from qhelpers.arithmetic.float_order import FLOAT_RULES
 from qhelpers.tflite import conversion, litert
-from qhelpers.tflite.numpy_network import NumpyNetwork, UnknownStepError, float_rules_here
+from qhelpers.tflite.numpy_network import NumpyNetwork, UnknownStepError
 
 ENGINES = ("xnnpack", "reference")
 RECIPES = ("float32", "float16", "dynamic_range")

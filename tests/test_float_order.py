@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from float_rules import float_rules_here
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from qhelpers.arithmetic import float_order, integer_ops
+from qhelpers.arithmetic import float_order
 from qhelpers.arithmetic.float_order import FLOAT_RULES, FloatRules
 from qhelpers.tflite import conversion, litert
-from qhelpers.tflite.numpy_network import NumpyNetwork, float_rules_here
+from qhelpers.tflite.numpy_network import NumpyNetwork
 
 ENGINES = ("xnnpack", "reference")
 SHAPES = {(64, 16): b"", (67, 17): b"", (2028, 10): b""}  # 67: the last 3 of a row go by themselves
@@ -192,17 +193,19 @@ def test_no_value_moves_by_more_than_about_a_level(rows: np.ndarray) -> None:
         assert (real[rows == 0] == 0).all()
 
 
-@given(hnp.arrays(np.int8, (2, 40)), hnp.arrays(np.int8, (3, 40)), st.integers(-128, 127))
-def test_integer_sums_with_a_zero_point_for_each_row(
-    a: np.ndarray, b: np.ndarray, zero_point: int
-) -> None:
-    zero_points = np.array([[zero_point], [5]])
-    by_hand = [
-        [sum((int(v) - int(z)) * int(w) for v, w in zip(x, y, strict=True)) for y in b]
-        for x, (z,) in zip(a, zero_points, strict=True)
-    ]
-    got = integer_ops.sums_of_dense(a, b, None, zero_points)
-    np.testing.assert_array_equal(got.T, by_hand)
+@given(st.integers(0, 2**32 - 1))
+def test_integer_sums_with_a_zero_point_for_each_row(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = (rng.normal(size=(2, 40)) * [[1], [9]] + [[-2], [1]]).astype(F32)
+    kernels = rng.integers(-127, 128, (3, 40), np.int8)
+    for rules in FLOAT_RULES:
+        values, scales, zero_points = float_order.quantize_rows(rows, rules)
+        by_hand = [
+            [sum((int(v) - int(z)) * int(w) for v, w in zip(x, y, strict=True)) for y in kernels]
+            for x, z in zip(values, zero_points, strict=True)
+        ]
+        got = float_order.dynamic_dense(rows, kernels, np.ones(1, F32), None, rules)
+        np.testing.assert_array_equal(got.T, np.array(by_hand, F32) * scales[:, None])
 
 
 def test_sums_of_rows_beyond_32_bits_are_refused() -> None:

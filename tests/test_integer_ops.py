@@ -22,6 +22,12 @@ def some_integers(rng: Any, shape: tuple[int, ...], low: int, high: int) -> Arra
     return np.where(rng.random(shape) < rng.choice([0.0, 0.1, 0.9]), ends, values)
 
 
+def summed_by_dense(inputs: Array, weights: Array, bias: Array, zero_point: int) -> Array:
+    """Sums [channels, n] of a dense layer, which is a convolution of single pixels."""
+    kernels = convolution.prepared(weights[:, None, None], bias, zero_point, inputs.dtype)
+    return convolution.sums_of_convolution(inputs[:, None, None], kernels)[:, 0, 0].T
+
+
 @given(st.integers(1, 900), st.integers(-128, 127), seeds)
 @settings(max_examples=60, deadline=None)
 def test_no_sum_is_above_the_bound_and_floats_are_exact_below_it(
@@ -37,7 +43,7 @@ def test_no_sum_is_above_the_bound_and_floats_are_exact_below_it(
     exact = weights.astype(np.int64) @ (inputs.astype(np.int64) - zero_point).T + bias[:, None]
     bound = integer_ops.largest_sum(weights, bias, zero_point, np.int8)
     assert np.abs(exact).max() <= bound
-    got = integer_ops.sums_of_dense(inputs, weights, bias, zero_point)
+    got = summed_by_dense(inputs, weights, bias, zero_point)
     assert got.dtype == (np.float32 if bound <= 2**24 else np.float64)
     assert np.array_equal(got, exact)
 
@@ -47,10 +53,10 @@ def test_the_bound_is_met_exactly_and_float32_fails_right_above_it() -> None:
     weights, inputs = np.full((1, 518), 127, np.int8), np.full((1, 518), 127, np.int8)
     bias = np.array([2**24 - 127 * 255 * 518], np.int32)
     assert integer_ops.largest_sum(weights, bias, -128, np.int8) == 2**24
-    sums = integer_ops.sums_of_dense(inputs, weights, bias, -128)
+    sums = summed_by_dense(inputs, weights, bias, -128)
     assert (sums.dtype, sums.tolist()) == (np.float32, [[2.0**24]])
     more = bias + np.int32(1)
-    assert integer_ops.sums_of_dense(inputs, weights, more, -128).tolist() == [[2.0**24 + 1]]
+    assert summed_by_dense(inputs, weights, more, -128).tolist() == [[2.0**24 + 1]]
     assert np.float32(2**24 + 1) == 2**24, "float32 would have lost the one"
     with pytest.raises(OverflowError, match="not exact in float64"):
         integer_ops.exact_type(2**53 + 1)
@@ -59,9 +65,9 @@ def test_the_bound_is_met_exactly_and_float32_fails_right_above_it() -> None:
 def test_sums_beyond_32_bits_are_refused() -> None:
     weights, inputs = np.full((1, 9), 127, np.int8), np.full((1, 9), 127, np.int8)
     near = np.array([2**31 - 1 - 127 * 255 * 9], np.int32)
-    assert integer_ops.sums_of_dense(inputs, weights, near, -128).tolist() == [[2**31 - 1]]
+    assert summed_by_dense(inputs, weights, near, -128).tolist() == [[2**31 - 1]]
     with pytest.raises(OverflowError, match="2,147,483,648 does not fit int32"):
-        integer_ops.sums_of_dense(inputs, weights, near + np.int32(1), -128)
+        summed_by_dense(inputs, weights, near + np.int32(1), -128)
 
 
 def test_windows_say_what_is_wrong() -> None:

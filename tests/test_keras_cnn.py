@@ -80,17 +80,20 @@ def test_plan(images: int, wanted: tuple[int, int]) -> None:
     assert keras_cnn.plan(images) == wanted
 
 
-def test_training_depends_on_nothing_that_ran_before(data: digits.Digits) -> None:
+def test_training_depends_on_nothing_that_ran_before(
+    data: digits.Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import keras
 
+    monkeypatch.setattr(keras_cnn, "plan", lambda _: (2, 64))
     images, labels = data.train_images[:300], data.train_labels[:300]
     first = keras_cnn.build()
-    keras_cnn.train(first, images, labels, epochs=2, batch=64)
+    keras_cnn.train(first, images, labels)
     keras.utils.set_random_seed(7)
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     second = keras_cnn.build()
     assert not equal(first, second)
-    keras_cnn.train(second, digits.to_float(images), labels, epochs=2, batch=64)
+    keras_cnn.train(second, digits.to_float(images), labels)
     assert equal(first, second)
 
 
@@ -111,7 +114,7 @@ def test_trained_network_reads_the_digits(
 def test_unbiased_variant_has_no_biases_and_a_file_of_its_own(
     data: digits.Digits, quick: None
 ) -> None:
-    unbiased = keras_cnn.trained(data, "unbiased")
+    unbiased = keras_cnn.trained(data, use_bias=False)
     keras_cnn.trained(data)
     assert list(keras_cnn.weights(unbiased)) == ["conv/kernel", "logits/kernel"]
     assert len(models()) == 2
@@ -231,11 +234,6 @@ def test_a_model_that_cannot_be_kept_is_not_lost(
     assert ("cannot be read" in out) == (what == "folder")
 
 
-def test_unknown_variant_is_refused(data: digits.Digits) -> None:
-    with pytest.raises(ValueError, match="variant must be one of plain, unbiased; got 'light'"):
-        keras_cnn.trained(data, "light")
-
-
 def test_missing_framework_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     with pytest.raises(ImportError, match=r'pip install -e "\.\[tensorflow\]"'):
@@ -267,12 +265,14 @@ def test_a_fit_of_ones_own_is_kept_apart(data: digits.Digits) -> None:
     assert len(fitted) == 4, "no source text: run each time"
 
 
-def test_the_fit_that_lesson_01_shows_gives_the_weights_of_train(data: digits.Digits) -> None:
+def test_the_fit_that_lesson_01_shows_gives_the_weights_of_train(
+    data: digits.Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import keras
     from course_files import code_cells, read
 
     shown = [c.source for c in code_cells(read("01_float32")) if "def " in c.source]
-    epochs = 2
+    monkeypatch.setattr(keras_cnn, "plan", lambda _: (2, 32))
     few = SimpleNamespace(
         train_images=data.train_images[:320], train_labels=data.train_labels[:320]
     )
@@ -281,7 +281,7 @@ def test_the_fit_that_lesson_01_shows_gives_the_weights_of_train(data: digits.Di
         "keras": keras,
         "data": digits,
         "digits": few,
-        "keras_cnn": SimpleNamespace(plan=lambda _: (epochs, 32), batches=keras_cnn.batches),
+        "keras_cnn": keras_cnn,
         "test_images": digits.to_float(data.test_images[:64]),
         "test_labels": data.test_labels[:64],
     }
@@ -290,5 +290,5 @@ def test_the_fit_that_lesson_01_shows_gives_the_weights_of_train(data: digits.Di
             exec(source, names)
     theirs, ours = keras_cnn.build(), keras_cnn.build()
     names["fit"](theirs)
-    keras_cnn.train(ours, few.train_images, few.train_labels, epochs, 32)
+    keras_cnn.train(ours, few.train_images, few.train_labels)
     assert equal(theirs, ours)

@@ -30,7 +30,9 @@ def files(data: digits.Digits) -> dict[str, bytes]:
     representative = digits.representative(data.train_images, 20)
     for name, use_bias in (("plain", True), ("unbiased", False)):
         model = keras_cnn.build(use_bias)
-        keras_cnn.train(model, data.train_images[:256], data.train_labels[:256], 2)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(keras_cnn, "plan", lambda _: (2, 32))
+            keras_cnn.train(model, data.train_images[:256], data.train_labels[:256])
         for recipe in ("int8", "int16x8", "dynamic_range"):
             made[f"{name} {recipe}"] = conversion.convert(model, recipe, representative)
     return made

@@ -248,6 +248,7 @@ def test_dense(seed: int, dtype: Any, channels: int, features: int, relu: int, b
 
 
 @examples(50)
+@example(5318, np.int8, (2, 2), (2, 2), "SAME", 2, True)  # a clip at half a step
 @given(seeds, types, pairs, pairs, paddings, activations, st.booleans())
 def test_pooling(
     seed: int, dtype: Any, size: Any, stride: Any, padding: str, relu: int, largest: bool

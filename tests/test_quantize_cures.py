@@ -137,7 +137,7 @@ def test_a_mean_over_channels_lets_no_factor_pass() -> None:
 
 def compared(float32: bytes, other: bytes) -> list[layer_errors.TensorError]:
     few = INPUTS[:40]
-    return layer_errors.tensor_errors(float32, other, few, alone=True, engine="optimized")
+    return layer_errors.tensor_errors(float32, other, few, alone=True)
 
 
 def test_a_layer_in_float32_is_really_float(broken: bytes) -> None:

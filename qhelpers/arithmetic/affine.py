@@ -24,20 +24,13 @@ _LARGEST_REAL = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class QuantParams:
-    """What one needs to go from real numbers to integers and back.
+    """What one needs to go from real numbers to integers and back."""
 
-    Attributes:
-        scale: the step between two neighbouring levels: a float, or float64 [channels].
-        zero_point: the integer that stands for 0.0; int64 [channels] if asymmetric per channel.
-        qmin, qmax: the smallest and the largest integer used.
-        axis: the array's axis that the channels lie along; None for one scale for everything.
-    """
-
-    scale: float | Floats
-    zero_point: int | Integers
-    qmin: int
-    qmax: int
-    axis: int | None = None
+    scale: float | Floats  # the step between two neighbouring levels; or float64 [channels]
+    zero_point: int | Integers  # stands for 0.0; int64 [channels] if asymmetric per channel
+    qmin: int  # the smallest integer used
+    qmax: int  # the largest
+    axis: int | None = None  # that the channels lie along; None for one scale for everything
 
     def __post_init__(self) -> None:
         """Refuse parameters that cannot work."""

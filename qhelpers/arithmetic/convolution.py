@@ -10,12 +10,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from qhelpers.arithmetic import integer_ops
+from qhelpers.arithmetic import Array, integer_ops
 from qhelpers.arithmetic.integer_ops import Pair
-
-Array = npt.NDArray[Any]
 
 
 class Kernels(NamedTuple):

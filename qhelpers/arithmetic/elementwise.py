@@ -1,22 +1,21 @@
 """Sums, products, means and other small arithmetic on quantized numbers, as engines compute it.
 
-A place is a pair: scale, float32, and zero point. Results are whole numbers before the output's
-zero point is added, except where a function says that it adds it.
+Results are whole numbers before the output's zero point is added, except where a function says
+that it adds it.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from qhelpers.arithmetic import fixed_point, requantization
+from qhelpers.arithmetic import Array, Place, fixed_point, requantization
 from qhelpers.arithmetic.requantization import multiply_by_quantized, quantized_multiplier
 
-Array = npt.NDArray[Any]
-Place = tuple[Any, int]
 _F32 = np.float32
 
 
@@ -119,25 +118,17 @@ def _vectors(
 
 def _run(one: tuple[int, ...], two: tuple[int, ...], wide: bool) -> tuple[int, bool, str]:
     """Return the numbers in a run, whether both sides have as many, and how a vector adds."""
-    size = int(np.prod(np.broadcast_shapes(one, two)))
     if one == two:
-        return size, True, "once"
-    at, same = len(one) - 1, 1
-    while one[at] == two[at]:
-        same, at = same * one[at], at - 1
-    short = one if one[at] == 1 else two
-    long = two if short is one else one
-    repeated, at_end = 1, at
-    while at_end >= 0 and short[at_end] == 1:
-        repeated, at_end = repeated * long[at_end], at_end - 1
-    while at_end >= 0 and short[at_end] == long[at_end]:
-        at_end -= 1
-    while at_end >= 0 and long[at_end] == 1:
-        at_end -= 1
-    while at_end >= 0 and short[at_end] == long[at_end]:
-        at_end -= 1
-    if wide or at_end >= 0:  # no vectors
+        return int(np.prod(one)), True, "once"
+    # From the last axis on: "=" where both have as many, "a" or "b" where that one is repeated.
+    pairs = [pair for pair in zip(one[::-1], two[::-1], strict=True) if pair != (1, 1)]
+    kinds = "".join("=" if a == b else "a" if a == 1 else "b" for a, b in pairs)
+    found = re.fullmatch("(=*)(?:(a+)=*b*|(b+)=*a*)=*", kinds)
+    if wide or not found:  # no vectors
         return 1, True, "once"
+    lengths, at = [max(pair) for pair in pairs], len(found[1])
+    same = math.prod(lengths[:at])
+    repeated = math.prod(lengths[at : at + len(found[2] or found[3])])
     return (same, True, "once") if same > 1 else (repeated, False, "down")
 
 

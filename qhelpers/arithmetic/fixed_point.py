@@ -12,11 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from qhelpers.arithmetic import Array
 from qhelpers.arithmetic.requantization import quantized_multiplier
-
-Array = npt.NDArray[Any]
 
 # exp(-2**e) for e = -2 to 4, in 32 bits.
 _POWERS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)

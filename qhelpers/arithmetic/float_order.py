@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qhelpers.arithmetic import integer_ops
+from qhelpers.arithmetic import Array, integer_ops
 
-Array = NDArray[Any]
 Floats = NDArray[np.float32]
 
 _F32 = np.float32
@@ -29,28 +28,17 @@ _BLOCK = 8192  # sums at a time: they stay in the processor's cache
 
 @dataclass(frozen=True)
 class FloatRules:
-    """The order of operations of one engine on one kind of processor.
+    """The order of operations of one engine on one kind of processor."""
 
-    Attributes:
-        name: what it is called in print.
-        engine: "xnnpack" or "reference", as for `LiteModel`.
-        bias_first: a float sum starts from the bias; else the bias is added last.
-        fused_sums: sums of float products are added up with FMA.
-        fused_scaling: the bias is added to a scaled int32 sum with FMA.
-        scales_apart: an int32 sum is multiplied by the row's scale, then by the kernel's; else
-            the two scales are multiplied first.
-        halves: a value half way between two integers goes to the "even" one, or "away" from 0.
-        narrow: scale and zero point of a row are computed in float32; else in float64.
-    """
-
-    name: str
-    engine: str
-    bias_first: bool
-    fused_sums: bool
-    fused_scaling: bool
+    name: str  # what it is called in print
+    engine: str  # "xnnpack" or "reference", as for `LiteModel`
+    bias_first: bool  # a float sum starts from the bias; else the bias is added last
+    fused_sums: bool  # sums of float products are added up with FMA
+    fused_scaling: bool  # the bias is added to a scaled int32 sum with FMA
+    # An int32 sum is multiplied by the row's scale, then by the kernel's; else by their product.
     scales_apart: bool
-    halves: str
-    narrow: bool
+    halves: str  # a value half way between two integers goes to the "even" one, or "away" from 0
+    narrow: bool  # scale and zero point of a row are computed in float32; else in float64
 
 
 FLOAT_RULES = (  # an engine's usual ones on x86-64 come first
@@ -172,8 +160,9 @@ def dynamic_dense(
     """
     rows, row_scales, zero_points = quantize_rows(real, rules)
     added = np.zeros((len(weights), 1), _F32) if bias is None else bias[:, None]
-    sums = integer_ops.sums_of_dense(rows, weights, None, zero_points[:, None])
-    sums = sums.astype(_F32)  # the only rounding up to here, as from int32
+    shifted = (rows - zero_points[:, None]).astype(np.float64)
+    exact = integer_ops.fitting_int32(weights.astype(np.float64) @ shifted.T, 2**31)
+    sums = exact.astype(_F32)  # the only rounding up to here, as from int32
     if rules.scales_apart:
         return multiply_add(sums * row_scales, scales[:, None], added, rules.fused_scaling)
     return multiply_add(sums, row_scales * scales[:, None], added, rules.fused_scaling)

@@ -1,4 +1,4 @@
-"""Dense layer and pooling on integers, exactly as the engines compute them; windows of images.
+"""Bounds of integer sums, pooling, and windows of images.
 
 Sums of products are whole numbers. BLAS computes them in floating point and is exact all the same,
 as long as no partial sum can leave the range in which the type holds every whole number: 2**24 for
@@ -11,23 +11,24 @@ another is a ValueError, and so are images that are smaller than a window.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from qhelpers.arithmetic import Array
+
 Pair = tuple[int, int]
 
 
-def largest_sum(weights: Array, bias: Array | None, zero_point: Any, dtype: Any) -> int:
+def largest_sum(weights: Array, bias: Array | None, zero_point: int, dtype: Any) -> int:
     """Return a bound on the size of every sum and partial sum that a layer can meet.
 
     It is the largest of: the weights' absolute values of one channel, added up, times the largest
     distance of an input of `dtype` from its zero point, plus the bias.
     """
     limits = np.iinfo(dtype)
-    distance = max(limits.max - int(np.min(zero_point)), int(np.max(zero_point)) - limits.min)
+    distance = max(limits.max - zero_point, zero_point - limits.min)
     sizes = np.abs(weights.astype(np.int64)).reshape(len(weights), -1).sum(axis=1) * distance
     if bias is not None:
         sizes = sizes + np.abs(bias.astype(np.int64))
@@ -39,29 +40,6 @@ def exact_type(bound: int) -> type[np.floating[Any]]:
     if bound > 2**53:
         raise OverflowError(f"sums of up to {bound:,} are beyond 2**53: not exact in float64.")
     return np.float32 if bound <= 2**24 else np.float64
-
-
-def sums_of_dense(inputs: Array, weights: Array, bias: Array | None, zero_point: Any) -> Array:
-    """Sum the products of a dense layer.
-
-    Args:
-        inputs: int8 or int16 [n, features].
-        weights: int8 [channels, features], symmetric (zero point 0).
-        bias: int32 or int64 [channels]; or None.
-        zero_point: of the inputs; or [n, 1], of each row.
-
-    Returns:
-        [channels, n]: whole numbers in a float type that holds them exactly. A sum of an int8 layer
-        that does not fit int32 is an OverflowError.
-    """
-    bound = largest_sum(weights, bias, zero_point, inputs.dtype)
-    exact = exact_type(bound)
-    shifted = inputs.astype(exact)
-    shifted -= np.asarray(zero_point, exact)
-    sums = weights.astype(exact) @ shifted.T
-    if bias is not None:
-        sums += bias.astype(exact)[:, None]
-    return fitting_int32(sums, bound if inputs.dtype == np.int8 else 0)
 
 
 def fitting_int32(sums: Array, bound: int) -> Array:
@@ -95,12 +73,8 @@ def patches(
         [size down * size across * channels, pixels], and the pixels' (n, height, width).
     """
     taps = windows(images, size, stride, padding, dilation, outside=0)
-    shape = taps[0][0].shape
-    columns = np.empty((*size, shape[3], *shape[:3]), images.dtype)
-    for row, places in zip(columns, taps, strict=True):
-        for column, tap in zip(row, places, strict=True):
-            column[...] = np.moveaxis(tap, -1, 0)
-    return columns.reshape(size[0] * size[1] * shape[3], -1), shape[:3]
+    columns = np.stack([np.moveaxis(tap, -1, 0) for row in taps for tap in row])
+    return columns.reshape(columns.shape[0] * columns.shape[1], -1), columns.shape[2:]
 
 
 def max_pool(images: Array, size: Pair, stride: Pair, padding: str = "VALID") -> Array:
@@ -108,10 +82,8 @@ def max_pool(images: Array, size: Pair, stride: Pair, padding: str = "VALID") ->
     outside = -np.inf if images.dtype.kind == "f" else np.iinfo(images.dtype).min
     # First down, then across: fewer comparisons, and whole rows of numbers in the first.
     for k, s in (((size[0], 1), (stride[0], 1)), ((1, size[1]), (1, stride[1]))):
-        taps = [tap for row in windows(images, k, s, padding, (1, 1), outside) for tap in row]
-        images = taps[0] if len(taps) == 1 else np.maximum(taps[0], taps[1])
-        for tap in taps[2:]:
-            np.maximum(images, tap, out=images)
+        taps = (tap for row in windows(images, k, s, padding, (1, 1), outside) for tap in row)
+        images = functools.reduce(np.maximum, taps)
     return images
 
 
@@ -135,13 +107,8 @@ def windows(
         edges.append((missing // 2, missing - missing // 2))  # an odd one goes to the end
         spans.append((count - 1) * s + 1)
         counts.append(count)
-    if any(edge != (0, 0) for edge in edges):
-        (top, bottom), (left, right) = edges
-        n, height, width, depth = images.shape
-        room = (n, top + height + bottom, left + width + right, depth)
-        padded = np.full(room, outside, images.dtype)
-        padded[:, top : top + height, left : left + width] = images
-        images = padded
+    if np.any(edges):
+        images = np.pad(images, [(0, 0), *edges, (0, 0)], constant_values=outside)
     (down, across), (step_down, step_across) = spans, stride
     return [
         [

@@ -16,9 +16,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from qhelpers.arithmetic import Array
 
 
 def half_away(real: Any) -> Array:

@@ -6,12 +6,10 @@ from the middle of pixels: the options of LiteRT's operations.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from qhelpers.arithmetic import Array
+
 Pair = tuple[int, int]
 _F32 = np.float32
 

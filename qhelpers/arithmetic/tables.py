@@ -1,7 +1,7 @@
 """Functions that engines look up in tables: 256 entries for 8 bits, 513 and a slope for 16.
 
-A place is a pair: scale, float32, and zero point. Functions of floats are those of the C library,
-which the engines call, too: the last bit of a float32 is the library's own.
+Functions of floats are those of the C library, which the engines call, too: the last bit of a
+float32 is the library's own.
 """
 
 from __future__ import annotations
@@ -12,17 +12,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from qhelpers.arithmetic import fixed_point
+from qhelpers.arithmetic import Array, Place, fixed_point
 from qhelpers.arithmetic.requantization import (
     half_away,
     multiply_by_quantized,
     quantized_multiplier,
 )
 
-Array = npt.NDArray[Any]
-Place = tuple[Any, int]
 Function = Callable[[Array], Array]
 
 _F32 = np.float32
@@ -127,16 +124,20 @@ def _thirds(values: Array, scale: Any, powers: tuple[int, ...]) -> Array:
     return (values.astype(np.int64) * int(multiplier) + ((1 << shift) >> 1)) >> shift
 
 
+def _between(steps: Array, bits: int, top: int) -> Array:
+    """Interpolate in that table; a place of it is 2**bits steps, and what lies beyond is `top`."""
+    at, within = np.abs(steps) >> bits, np.abs(steps) & ((1 << bits) - 1)
+    left, right = (_sigmoids()[np.minimum(at, 254) + side] for side in (0, 1))
+    return np.where(at >= 255, top, (left << bits) + within * (right - left))
+
+
 def logistic16(values: Array, source: Place, output: Place) -> Array:
     """Compute the logistic function of int16, interpolated in a table; scale 1 / 32,768.
 
     Source: `reference_integer_ops::Logistic` for int16 in LiteRT.
     """
     steps = _thirds(values, source[0], (0,))
-    at, within = np.abs(steps) >> 9, np.abs(steps) & 511
-    left = _sigmoids()[np.minimum(at, 254)]
-    slope = _sigmoids()[np.minimum(at, 254) + 1] - left
-    result = np.where(at >= 255, 0x7FFF << 10, (left << 9) + within * slope)
+    result = _between(steps, 9, 0x7FFF << 10)
     result = np.where(steps >= 0, result + 512, (1 << 25) - result + 511)
     return (result >> 10).astype(np.int16)
 
@@ -147,10 +148,7 @@ def tanh16(values: Array, source: Place, output: Place) -> Array:
     Source: `reference_integer_ops::Tanh` for int16 in LiteRT.
     """
     steps = _thirds(values, source[0], (0, 1))
-    at, within = np.abs(steps) >> 8, np.abs(steps) & 255
-    left = _sigmoids()[np.minimum(at, 254)]
-    slope = _sigmoids()[np.minimum(at, 254) + 1] - left
-    result = np.where(at >= 255, 0xFFFF << 8, (left << 8) + within * slope) - (1 << 23)
+    result = _between(steps, 8, 0xFFFF << 8) - (1 << 23)
     result = np.where(steps >= 0, result + 128, -result + 127)
     return (result >> 8).astype(np.int16)
 

@@ -22,8 +22,7 @@ def current(folder: Path) -> str:
 def change(repository: str) -> str:
     """Write "owner/name" into pyproject.toml, the README and every notebook; say how many changed.
 
-    Raises:
-        ValueError: `repository` is not of that form, or there is no clone.
+    A ValueError says that `repository` is not of that form, or that there is no clone.
     """
     if not _VALID.fullmatch(repository):
         raise ValueError(f"expected OWNER/NAME as on GitHub; got {repository!r}.")

@@ -22,7 +22,6 @@ _INSPECT = (
     "delegate and LiteRT for Microcontrollers take it."
 )
 
-
 _EXPLAIN = (
     "Take apart one number that an operation of a .tflite file makes: the integers and weights "
     "that go in, their sum, the multiplier, rounding, zero point and clipping, and what each "
@@ -55,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     forks = commands.add_parser("address", help="point badges and links at your fork")
     forks.add_argument("repository", metavar="OWNER/NAME")
     quantize.add_arguments(commands.add_parser("quantize", help=quantize.HELP))
-    what = "say what is in a .tflite file: operations, types, scales, and who takes it"
+    what = "say what is in a .tflite file"
     inspect = commands.add_parser("inspect", help=what, description=_INSPECT)
     inspect.add_argument("files", type=Path, nargs="+", metavar="file.tflite", help="the files")
     what = "say where one number of a .tflite file comes from: the integers that went in"

@@ -36,10 +36,8 @@ class Result:
 def find(numbers: Sequence[str] = ()) -> list[Path]:
     """Return the paths of notebooks, such as "02" or "2", or of all, sorted by number.
 
-    They lie in `notebooks` of the clone, else of the working folder.
-
-    Raises:
-        FileNotFoundError: there are no notebooks, or none with that number.
+    They lie in `notebooks` of the clone, else of the working folder. A FileNotFoundError says that
+    there are none, or none with that number.
     """
     folder = (paths.clone() or Path.cwd()) / "notebooks"
     every = {path.name[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}

@@ -7,7 +7,7 @@ import copy
 import difflib
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,33 +24,25 @@ _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED"
 class TensorError:
     """How far one tensor of a quantized file is from the same tensor of the float32 file.
 
-    Attributes:
-        name: the layer that makes it; "input" for what goes in.
-        operation: the operation that makes it, such as "CONV_2D"; "" for the input.
-        sqnr_db: signal-to-quantization-noise ratio; infinite where both are equal.
-        added: how much noise came in here: the energy of the error over that of the signal, less
-            the same share for the noisiest tensor that the operation reads. Below 0 where errors
-            average out; it tells nothing behind a tensor that has half as much noise as signal.
-        weights_db: SQNR of the operation's weights alone; None if it has none.
-        tensor: its name in the float32 file.
-        alone: SQNR of the operation run alone on the float network's inputs: "own" as it is in the
-            quantized file, "weights" with only the weights rounded, "inputs" with only the inputs
-            rounded. What was not or cannot be measured is not there.
-        saturated: share of the values that lie outside the range of the quantized tensor.
-        offset: share of the error's energy that is the same for all samples.
-        shift: the mean error by channel, of the operation alone where that could be measured.
+    `added` says how much noise came in here: the energy of the error over that of the signal, less
+    the same share for the noisiest tensor that the operation reads. It is below 0 where errors
+    average out, and tells nothing behind a tensor that has half as much noise as signal.
+
+    `alone` has the SQNR of the operation run alone on the float network's inputs: "own" as it is in
+    the quantized file, "weights" with only the weights rounded, "inputs" with only the inputs
+    rounded. What was not or cannot be measured is not there.
     """
 
-    name: str
-    operation: str
-    sqnr_db: float
+    name: str  # the layer that makes it; "input" for what goes in
+    operation: str  # that makes it, such as "CONV_2D"; "" for the input
+    sqnr_db: float  # signal-to-quantization-noise ratio; infinite where both are equal
     added: float
-    weights_db: float | None
-    tensor: str = ""
-    alone: Mapping[str, float] = field(default_factory=dict)
-    saturated: float = 0.0
-    offset: float = 0.0
-    shift: Array = field(default_factory=lambda: np.zeros(0))
+    weights_db: float | None  # SQNR of the operation's weights alone; None if it has none
+    tensor: str  # its name in the float32 file
+    alone: Mapping[str, float]
+    saturated: float  # share of the values that lie outside the range of the quantized tensor
+    offset: float  # share of the error's energy that is the same for all samples
+    shift: Array  # the mean error by channel, of the operation alone where that could be measured
 
     @property
     def noise(self) -> float:
@@ -59,11 +51,7 @@ class TensorError:
 
 
 def tensor_errors(
-    float32: bytes,
-    other: bytes,
-    inputs: Array | Mapping[str, Array],
-    alone: bool = False,
-    engine: str = "reference",
+    float32: bytes, other: bytes, inputs: Array | Mapping[str, Array], alone: bool = False
 ) -> list[TensorError]:
     """Compare every activation and weight of two files of one model, in running order.
 
@@ -75,9 +63,10 @@ def tensor_errors(
         other: content of the quantized file.
         inputs: real values [n, *input shape], or by the inputs' names; all activations of at least
             one batch are kept in memory at once.
-        alone: run each operation on its own as well.
-        engine: "reference", or "optimized", which is fast and has more operations.
+        alone: run each operation on its own as well; all of it on LiteRT's "optimized" kernels,
+            which are fast and have more operations, else on the "reference" ones.
     """
+    engine = "optimized" if alone else "reference"
     left, right = (LiteModel(c, engine, keep_tensors=True) for c in (float32, other))
     if not isinstance(inputs, Mapping):
         inputs = {next(iter(left.ins)): inputs}

@@ -209,16 +209,13 @@ def latency(
             break
         for name, timer in timers.items():
             samples[name].append(timer.timeit(repeats[name]) / repeats[name])
-    first = np.array(next(iter(samples.values())))
-    return {name: _summary(np.array(times), first) for name, times in samples.items()}
-
-
-def _summary(times: Array, first: Array) -> Latency:
-    """Return what one model's samples say beside the first model's."""
-    ratio = float(times.min() / first.min())
-    low, high = map(float, np.percentile(times / first, (25, 75)))
-    # The ratio of the fastest may fall outside the quartiles of the ratios.
-    return Latency(float(np.median(times)), ratio, min(low, ratio), max(high, ratio))
+    first, found = np.array(next(iter(samples.values()))), {}
+    for name, times in samples.items():
+        ratio = float(min(times) / first.min())
+        low, high = map(float, np.percentile(times / first, (25, 75)))
+        # The ratio of the fastest may fall outside the quartiles of the ratios.
+        found[name] = Latency(float(np.median(times)), ratio, min(low, ratio), max(high, ratio))
+    return found
 
 
 def cpu_name() -> str:

@@ -1,8 +1,4 @@
-"""The checks behind "Your turn": a nudge, a tick, or a hint that says why.
-
-The checks of a lesson are in its own folder (`qhelpers.lessons.lesson03.exercises`). They are found
-by name when one is asked for: so this module can stand below the lessons.
-"""
+"""The checks behind "Your turn": a nudge, a tick, or a hint that says why."""
 
 from __future__ import annotations
 

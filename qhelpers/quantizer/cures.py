@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import copy
 from collections import Counter, defaultdict
@@ -45,20 +46,29 @@ class _Trial:
 
 
 def cure(
-    float32: bytes,
+    options: argparse.Namespace,
     calibration: Data,
     judge: Callable[[LiteModel], Score],
-    start: Score | None,
-    tolerance: float,
-    io: str,
+    made: Sequence[Made],
+    doubtful: bool,
 ) -> tuple[list[Made], list[str]]:
-    """Try every cure, measure each on unseen samples, and keep what helps.
+    """Where int8 needs it, try every cure, measure each on unseen samples, and keep what helps.
 
-    `judge` measures a file; `start` is the int8 file's score, None where there is none; a loss of
-    `tolerance` is accepted; `io` "float32" keeps float inputs and outputs. Returns the files that
-    are better than int8, at most two: in integers, and with some layers in float32; and what was
-    tried, in words.
+    `options` are the command line's; `judge` measures a file; `made` has what the recipes gave, of
+    which float32 may be `doubtful` itself. Returns the files that are better than int8, at most
+    two: in integers, and with some layers in float32; and what was tried, in words.
     """
+    files, tolerance = {one.recipe: one.file for one in made}, options.tolerance
+    if options.cure == "never" or "int8" not in files:
+        return [], []
+    if options.cure == "auto" and doubtful:
+        return [], ["Cures were not tried: float32 itself is in doubt, see the warnings."]
+    int8, given = files["int8"], files["float32"]
+    start = None if int8 is None else judge(int8)
+    if options.cure == "auto" and start and start.loss <= tolerance:
+        return [], []
+    assert given is not None
+    float32 = given.content
     try:
         paths.require("litert_quantizer", extra="quantizer")
     except ImportError as error:
@@ -72,7 +82,7 @@ def cure(
         advance(1, name)
         try:
             source, ranges = plan()
-            content = recipes.requantized(source, "int8", calibration, io, keep, ranges)
+            content = recipes.requantized(source, "int8", calibration, options.io, keep, ranges)
             file = litert.opened(content)
             trials.append(_Trial(name, judge(file), file, source, ranges))
         except Exception as error:  # a cure that cannot be had is one line, not the end
@@ -100,11 +110,11 @@ def cure(
             errors = compared(base.float32, base.file.content, calibration)
         name = f"biases corrected ({base.name})"
         attempt(name, lambda: (_unbiased(base.float32, errors), base.ranges))
-        cured, made = best(), []
+        cured, better = best(), []
         if start is None or rank(cured.score) < rank(start):
-            made.append(Made("int8_cured", cured.file, f"Cure: {cured.name}."))
+            better.append(Made("int8_cured", cured.file, f"Cure: {cured.name}."))
         if min(cured.score.loss, start.loss if start else np.inf) <= tolerance:
-            return made, lines
+            return better, lines
         worst = _worst_layers(errors)
         kept, name = 0, ""
         while kept < len(worst):
@@ -119,8 +129,8 @@ def cure(
             listed = ", ".join([*(e.name for e in worst[:kept][:12]), *["..."] * (kept > 12)])
             cost = trials[-1].file.size - cured.file.size
             lines.append(f"In float32: {listed}; {cost:+,} bytes.")
-            made.append(Made("int8_mixed", trials[-1].file, lines[-1]))
-    return made, lines
+            better.append(Made("int8_mixed", trials[-1].file, lines[-1]))
+    return better, lines
 
 
 def _worst_layers(errors: Sequence[TensorError]) -> list[TensorError]:
@@ -132,7 +142,7 @@ def _worst_layers(errors: Sequence[TensorError]) -> list[TensorError]:
 def compared(float32: bytes, other: bytes, samples: Data) -> list[TensorError]:
     """Compare two files layer by layer on a few samples, each layer alone as well."""
     few = {name: values[:_PROBES] for name, values in samples.items()}
-    return layer_errors.tensor_errors(float32, other, few, alone=True, engine="optimized")
+    return layer_errors.tensor_errors(float32, other, few, alone=True)
 
 
 def _choices(float32: bytes, calibration: Data) -> dict[str, Ranges]:
@@ -219,9 +229,7 @@ def _equalized(float32: bytes, calibration: Data) -> tuple[bytes, Ranges]:
     Between two operations with weights and nothing but ReLU, pooling or the like, each channel can
     be divided by any positive number that the next weights are multiplied with. It evens out half
     the activations, half these weights, in logarithms. ReLU6: a channel must not reach 6 by that.
-
-    Raises:
-        ValueError: no two operations follow each other like that.
+    Where no two operations follow each other like that, it is a ValueError.
     """
     edited = _Edited(float32)
     largest: dict[str, Array] = {}

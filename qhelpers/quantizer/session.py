@@ -6,14 +6,13 @@ import argparse
 import functools
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from qhelpers import paths
 from qhelpers.evaluation.layer_errors import TensorError
 from qhelpers.progress import progress
 from qhelpers.quantizer import cures, models, recipes, report, samples, tasks, verdict
-from qhelpers.quantizer.recipes import Made
 from qhelpers.quantizer.report import Findings
 from qhelpers.quantizer.samples import Data
 from qhelpers.quantizer.tasks import Score
@@ -54,7 +53,7 @@ def quantize(options: argparse.Namespace) -> Findings:
 
         made = recipes.make(model, names, data.calibration, options.io)
         doubts = tasks.doubts(judged, reference)
-        cured, lines = _cured(options, data.calibration, judge, made, bool(doubts))
+        cured, lines = cures.cure(options, data.calibration, judge, made, bool(doubts))
         rows, failed = verdict.measure([*made, *cured], judge, data.evaluation)
         files = {one.recipe: one.file.content for one in (*made, *cured) if one.file}
         errors, compared, notes = _layers(files, data.evaluation)
@@ -80,27 +79,6 @@ def quantize(options: argparse.Namespace) -> Findings:
     contents["report.html"] = report.html(found).encode()
     write_folder(options.out, contents)
     return found
-
-
-def _cured(
-    options: argparse.Namespace,
-    calibration: Data,
-    judge: Callable[[LiteModel], Score],
-    made: Sequence[Made],
-    doubtful: bool,
-) -> tuple[list[Made], list[str]]:
-    """Return the cures' files, where int8 needs them, and what was tried."""
-    files = {one.recipe: one.file for one in made}
-    if options.cure == "never" or "int8" not in files:
-        return [], []
-    if options.cure == "auto" and doubtful:
-        return [], ["Cures were not tried: float32 itself is in doubt, see the warnings."]
-    int8, float32 = files["int8"], files["float32"]
-    start = None if int8 is None else judge(int8)
-    if options.cure == "auto" and start and start.loss <= options.tolerance:
-        return [], []
-    assert float32 is not None
-    return cures.cure(float32.content, calibration, judge, start, options.tolerance, options.io)
 
 
 def _layers(files: Mapping[str, bytes], unseen: Data) -> tuple[list[TensorError], str, list[str]]:

@@ -28,27 +28,16 @@ _DTYPES = {"int2": "int8", "int4": "int8", "uint4": "uint8", "string": "object"}
 
 @dataclass(frozen=True, eq=False)
 class TensorInfo:
-    """What the file says about one tensor.
+    """What the file says about one tensor."""
 
-    Attributes:
-        index: its place in the file.
-        name: may hold the names of several layers that the converter merged.
-        shape: with a batch of 1 where the batch is open.
-        dtype: of its values in NumPy; int8 for 4-bit integers, which `value` unpacks.
-        scales: float32, one or one for each channel; empty where it is not quantized.
-        zero_points: int64, as many.
-        axis: that the channels lie along; None for one scale.
-        kind: its type as the file has it, such as "float16" or "int4".
-    """
-
-    index: int
-    name: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    scales: Array
-    zero_points: Array
-    axis: int | None
-    kind: str
+    index: int  # its place in the file
+    name: str  # may hold the names of several layers that the converter merged
+    shape: tuple[int, ...]  # with a batch of 1 where the batch is open
+    dtype: np.dtype[Any]  # of its values; int8 for 4-bit integers, which `value` unpacks
+    scales: Array  # float32, one or one for each channel; empty where it is not quantized
+    zero_points: Array  # int64, as many
+    axis: int | None  # that the channels lie along; None for one scale
+    kind: str  # its type as the file has it, such as "float16" or "int4"
 
     @property
     def plain_name(self) -> str:
@@ -76,19 +65,12 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Operation:
-    """One step of the graph.
+    """One step of the graph."""
 
-    Attributes:
-        name: as in LiteRT's schema, such as "CONV_2D".
-        inputs: indices of the tensors that it reads; -1 stands for a bias that is not there.
-        outputs: indices of the tensors that it makes.
-        options: the names of LiteRT's schema and their values, such as "strideW"; may be empty.
-    """
-
-    name: str
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    options: Mapping[str, Any]
+    name: str  # as in LiteRT's schema, such as "CONV_2D"
+    inputs: tuple[int, ...]  # indices of the tensors that it reads; -1 for a missing bias
+    outputs: tuple[int, ...]  # indices of the tensors that it makes
+    options: Mapping[str, Any]  # by their names in LiteRT's schema, such as "strideW"
 
 
 class TfliteFile:

@@ -16,7 +16,7 @@ from qhelpers.tflite.file import Array, TfliteFile, checked_inputs
 from qhelpers.tflite.operations.rules import RULES
 from qhelpers.tflite.operations.step import Step, UnknownStepError
 
-__all__ = ["NumpyNetwork", "UnknownStepError", "float_rules_here"]
+__all__ = ["NumpyNetwork", "UnknownStepError"]
 
 _ROOM = 1 << 20  # numbers of the largest tensor at a time: sums stay in the cache
 
@@ -37,8 +37,8 @@ class NumpyNetwork:
             content: the file.
             engine: whose rounding to follow: "xnnpack" (LiteRT's default), "optimized" (its own
                 kernels), "reference" (its plain kernels), or "micro" (LiteRT for Microcontrollers).
-            floats: the order of float operations; None for the engine's usual one on x86-64.
-                `float_rules_here` finds out what the processor at hand does.
+            floats: the order of float operations; None for the engine's usual one on x86-64. Which
+                of `FLOAT_RULES` the processor at hand follows, notebook 21 finds out by trying.
         """
         if engine not in RULES:
             raise ValueError(f"unknown engine {engine!r}; choose one of {', '.join(RULES)}.")
@@ -137,26 +137,3 @@ class NumpyNetwork:
         for step in self.steps:
             values |= self._computed(step, values)
         return values
-
-
-def float_rules_here(
-    content: bytes, engine: str, images: Array, outputs: Array
-) -> FloatRules | None:
-    """Find out which order of float operations an engine takes on this machine.
-
-    Args:
-        content: a file whose outputs are float32.
-        engine: "xnnpack" or "reference".
-        images: float32 [n, *the input's shape]; a hundred will do.
-        outputs: float32, what the engine made of them.
-
-    Returns:
-        The rules with which NumPy gives these outputs bit for bit; None if there are none in
-        `FLOAT_RULES`: a processor with code of its own.
-    """
-    for rules in FLOAT_RULES:
-        if rules.engine == engine:
-            ours = NumpyNetwork(content, engine, rules).run(images)
-            if np.array_equal(ours, outputs):
-                return rules
-    return None

@@ -2,7 +2,7 @@
 
 assert set(nets) == set(here), "every engine of this machine was compared"
 assert engine in here, "the engine that was chosen is among them"
-_first = engines.read(nets[engine])["fc1"]
+_first = layers_of(nets[engine])["fc1"]
 assert _first.weight.shape == (128, 784), "fc1's weights"
 assert _first.zero_point == 0, "behind a ReLU the zero point is 0"
 assert _first.input_zero_point > 0, "the input has negative numbers"
@@ -23,7 +23,7 @@ assert errors["7-bit activations", "16 bits"] < errors["8 bits", "16 bits"], (
 )
 assert errors["8 bits", "16 bits"] > 2 * errors["8 bits", "32 bits"], "pairs double the error"
 for _bits in ("7-bit activations", "7-bit weights"):
-    _seven = engines.read(versions[_bits])["fc1"]
+    _seven = layers_of(versions[_bits])["fc1"]
     _x = enter(pixels[:200].numpy(), _seven.input_scale, _seven.input_zero_point)
     assert np.array_equal(sums(_x, _seven), sums_in_pairs(_x, _seven)), f"{_bits} saturate"
 assert errors["7-bit weights", "16 bits"] < errors["7-bit activations", "16 bits"], (
@@ -33,19 +33,19 @@ for _bits, _network in versions.items():
     _home = "x86" if "x86" in here else engine
     if _home == "x86":
         _add = sums_in_pairs if narrow[_home] else sums
-        _layers, _part = engines.read(_network), pixels[:500]
+        _layers, _part = layers_of(_network), pixels[:500]
         _ours = forward(_part.numpy(), _layers, _add, fbgemm)
         _theirs = integers_of(_network, _home, _part)
         assert all(np.array_equal(_ours[k], _theirs[k]) for k in _theirs), f"{_bits} on {_home}"
 
 
-def _layers_of(fake):
+def _numbers_of(fake):
     before, layers = fake.quant.activation_post_process, {}
     for name in ("fc1", "fc2"):
         part = getattr(fake, name)
         by, after = part.weight_fake_quant, part.activation_post_process
         integers = torch.round(part.weight * (1 / by.scale.reshape(-1, 1)))
-        layers[name] = engines.Layer(
+        layers[name] = Layer(
             weight=integers.clamp(-128, 127).to(torch.int8).numpy(),
             weight_scale=by.scale.double().numpy(),
             weight_zero_point=by.zero_point.numpy(),
@@ -61,7 +61,7 @@ def _layers_of(fake):
 
 
 _aware, _converted = made[0]
-_ours, _stored = _layers_of(_aware), engines.read(_converted)
+_ours, _stored = _numbers_of(_aware), layers_of(_converted)
 for _name, _layer in _ours.items():
     for _field, _value in vars(_layer).items():
         _kept = np.squeeze(vars(_stored[_name])[_field])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +11,12 @@ import numpy as np
 from qhelpers.arithmetic.integer_ops import sums_in_pairs
 from qhelpers.data import Array
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
-from qhelpers.pytorch.engines import Layer
 
-Step = Callable[[Array, Layer], Array]
+Step = Callable[[Array, Any], Array]  # (sums, the Layer of the notebook) -> levels
 
 
 def qnnpack(
-    total: Array, layer: Layer, rint: Any = np.rint, zero_point: int = 1, bias: int = 1
+    total: Array, layer: Any, rint: Any = np.rint, zero_point: int = 1, bias: int = 1
 ) -> Array:
     """Compute qnnpack's levels from sums [n, outputs]: 22.1's solution, or with a step left out."""
     one, step = np.float32(1), np.float32(layer.input_scale) * np.float32(layer.weight_scale)
@@ -26,9 +26,9 @@ def qnnpack(
 
 
 @exercise("22.1", "callable")
-def third_order(answer: Step, layer: Layer, totals: Array) -> Verdict:
+def third_order(answer: Step, layer: Any, totals: Array) -> Verdict:
     """Check a function `(total, layer)` that computes qnnpack's levels."""
-    zeroed = Layer(**(vars(layer) | {"zero_point": 37}))
+    zeroed = dataclasses.replace(layer, zero_point=37)
     got = np.asarray(answer(totals.copy(), zeroed), np.float64)
     if got.shape != totals.shape:
         return hint(f"One level for each sum is expected, {totals.shape}; got {got.shape}.")
@@ -58,7 +58,7 @@ def third_order(answer: Step, layer: Layer, totals: Array) -> Verdict:
     return hint(f"{np.mean(behind != 0):.2%} of the levels differ. Check each product, in float32.")
 
 
-def report(x: Array, layer: Layer, rule: Step, finish: Step) -> Array:
+def report(x: Array, layer: Any, rule: Step, finish: Step) -> Array:
     """Return the bytes that 22.2 is about, from bytes [n, inputs]: made with its mistake."""
     total = sums_in_pairs(x, layer.weight.T)
     total -= layer.input_zero_point * layer.weight.sum(axis=1, dtype=np.int64)

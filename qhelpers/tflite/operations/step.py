@@ -202,7 +202,8 @@ def why_not_xnnpack(step: Step) -> str:
     if source.dtype != output.dtype:
         return "int8 beside uint8"
     left = ("AVERAGE_POOL_2D", "SOFTMAX", "HARD_SWISH", "PRELU")
-    if (step.name, 8) not in RULES["xnnpack"] or step.name in left:
+    known = (step.name, 8) in RULES["xnnpack"] or step.name == "MAX_POOL_2D"  # no rule: no rounding
+    if not known or step.name in left:
         return "not among its operations"
     ratio = source.scales[0] / output.scales[0]
     if step.name in ("CONV_2D", "DEPTHWISE_CONV_2D") and len(step.inputs) < 3:
