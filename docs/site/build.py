@@ -99,11 +99,15 @@ def faults(site: Path) -> list[str]:
 def main() -> int:
     """Build, check and say where the site is; arguments go to Sphinx."""
     mathjax = fetched("mathjax")
+    shutil.rmtree(SITE, ignore_errors=True)  # pages of an earlier run
     command = [sys.executable, "-m", "sphinx", "-q", "-E", "-W", "--keep-going", "-c", "docs/site"]
     trees = ["-d", str(ROOT / "generated" / "doctrees")]
     done = subprocess.run([*command, *trees, *sys.argv[1:], str(ROOT), str(SITE)], cwd=ROOT)
     if done.returncode:
         return done.returncode
+    handout = (ROOT / "docs" / "teach" / "handout.html").read_text(encoding="utf-8")
+    handout = re.sub(r'href="([^":]+)\.(?:ipynb|md)', r'href="\1.html', handout)
+    (SITE / "docs" / "teach" / "handout.html").write_text(handout, encoding="utf-8")
     if mathjax:
         place = SITE / "_static" / "mathjax"
         place.mkdir(exist_ok=True)

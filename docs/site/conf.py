@@ -73,14 +73,17 @@ html_theme_options = {
 }
 
 _BADGE = re.compile(r"\[!\[([^\]]*)\]\([^)]*\)\]")
+_README = re.compile(r"(\]\((?:\.\./)*)\.\./README\.md")
+_HANDOUT = re.compile(r"\[([^\]]*)\]\(((?:teach/)?handout\.html)\)")
 
 
 def prepare(app: Any, name: str, source: list[str]) -> None:
-    """Make a notebook fit for a site: badges as words, figures with their descriptions.
+    """Make a page fit for a site: badges as words, figures with their descriptions.
 
     Where `QHELPERS_SITE_NOTEBOOKS` names a folder, outputs are those of the copies in it.
     """
-    if not name.startswith("notebooks/"):
+    if not name.startswith("notebooks/"):  # what the README says is in docs/run.md
+        source[0] = _HANDOUT.sub(r'<a href="\2">\1</a>', _README.sub(r"\1run.md", source[0]))
         return
     run = Path(os.environ.get("QHELPERS_SITE_NOTEBOOKS", "")) / f"{Path(name).name}.ipynb"
     notebook = json.loads(run.read_text("utf-8") if run.is_file() else source[0])
