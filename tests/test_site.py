@@ -97,7 +97,7 @@ def test_every_mistake_of_the_lessons_is_in_the_index() -> None:
 
 def test_every_public_module_is_in_the_reference() -> None:
     pages = "\n".join(text_of(path) for path in (ROOT / "docs" / "api").glob("*.md"))
-    shown = re.findall(r"```\{automodule\} (\S+)\n", pages)
+    shown = re.findall(r"(?m)^\.\. automodule:: (\S+)$", pages)
     modules = []
     for path in (ROOT / "qhelpers").rglob("*.py"):
         parts = path.relative_to(ROOT).with_suffix("").parts

@@ -49,6 +49,7 @@ autodoc_default_options = {"members": True, "show-inheritance": False}
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_preserve_defaults = True
+default_role = "code"
 
 html_theme = "sphinx_book_theme"
 html_title = project
@@ -97,6 +98,22 @@ def prepare(app: Any, name: str, source: list[str]) -> None:
     source[0] = json.dumps(notebook)
 
 
+def plain(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Let docstrings be read as they are written, not as reStructuredText.
+
+    Stars and bars stand for themselves, [n, *shape] or |x|; a module's indented block is a table.
+    """
+    kept: list[str] = []
+    for line in lines:
+        table = what == "module" and line.startswith("    ")
+        if table and kept[-1:] == [""]:
+            kept += ["::", ""]
+        escaped = re.sub(r"(`[^`]*`)|([*|])", lambda m: m[1] or rf"\{m[2]}", line)
+        kept.append(line if table else escaped)
+    lines[:] = kept
+
+
 def setup(app: Any) -> None:
-    """Let Sphinx call `prepare` for each page."""
+    """Let Sphinx call `prepare` for each page, `plain` for each docstring before napoleon does."""
     app.connect("source-read", prepare)
+    app.connect("autodoc-process-docstring", plain, priority=400)
