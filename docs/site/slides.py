@@ -226,9 +226,10 @@ def main() -> int:
         made = slides(notebook)
         page = deck(title, made, mathjax is not None)
         (DECKS / f"{path.stem}.html").write_text(page, encoding="utf-8")
-        rows.append(f'<li><a href="{path.stem}.html">{html.escape(title)}</a>, {len(made)}</li>')
+        rows.append(f'<li><a href="{path.stem}.html">{html.escape(title)}</a></li>')
     head = '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Slides</title>'
-    text = f"{head}<h1>Slides</h1><ul>{''.join(rows)}</ul></html>"
+    body = '<body style="font: 1.2rem/1.6 sans-serif; max-width: 50rem; margin: 2rem auto">'
+    text = f"{head}{body}<main><h1>Slides</h1><ul>{''.join(rows)}</ul></main></html>"
     (DECKS / "index.html").write_text(text, encoding="utf-8")
     wrong = build.faults(DECKS)
     print("\n".join([*wrong, f"{DECKS / 'index.html'}: {len(rows)} decks"]))
