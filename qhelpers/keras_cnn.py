@@ -86,6 +86,7 @@ def train(
     model: keras.Model,
     images: NDArray[np.uint8] | NDArray[np.float32],
     labels: NDArray[np.integer[Any]],
+    how: tuple[int, int] | None = None,
 ) -> None:
     """Train a model in place: Adam, cross-entropy from logits, a rate that falls like a cosine.
 
@@ -97,11 +98,12 @@ def train(
         model: takes [n, 28, 28] float32 and gives [n, 10] logits.
         images: [n, 28, 28], uint8 (divided by 255 here) or float32 in [0, 1] (as they are).
         labels: [n] integers, 0 to 9.
+        how: epochs and batch size, if not as `plan` says.
     """
     import tensorflow as tf
 
     keras = _keras()
-    epochs, batch = plan(len(images))
+    epochs, batch = how or plan(len(images))
     steps = len(images) // batch
     keras.utils.set_random_seed(0)
     # Adam's steps are about as long as the rate, and a larger batch makes for surer steps.

@@ -31,6 +31,7 @@ class Tensor:
     shape: tuple[int, ...] = ()
     dtype: Any = np.int8
     axis: int = 0
+    variable: bool = False
 
 
 def file(
@@ -38,15 +39,19 @@ def file(
     inputs: Sequence[Tensor | None],
     output: Tensor | Sequence[Tensor],
     options: Any = None,
+    between: Sequence[Tensor] = (),
 ) -> bytes:
-    """Return a .tflite file of one operation; inputs without values are the file's inputs."""
+    """Return a .tflite file of one operation; inputs without values are the file's inputs.
+
+    The tensors `between` are those of which an operation takes the scale for what is inside.
+    """
     outputs = [output] if isinstance(output, Tensor) else list(output)
     model, graph = schema.ModelT(), schema.SubGraphT()
     model.version, model.buffers = 3, [schema.BufferT()]
     graph.tensors, graph.inputs = [], []
     indices: list[int] = []
     places: dict[int, int] = {}  # a tensor may be read twice
-    for tensor in [*inputs, *outputs]:
+    for tensor in [*inputs, *outputs, *between]:
         if tensor is None or id(tensor) in places:
             indices.append(-1 if tensor is None else places[id(tensor)])
             continue
@@ -72,19 +77,23 @@ def file(
         graph.tensors.append(stored)
         indices.append(len(graph.tensors) - 1)
         places[id(tensor)] = indices[-1]
-        if values is None and tensor not in outputs:
+        stored.isVariable = tensor.variable
+        if values is None and not tensor.variable and tensor not in [*outputs, *between]:
             graph.inputs.append(indices[-1])
     code, step = schema.OperatorCodeT(), schema.OperatorT()
     code.builtinCode = getattr(schema.BuiltinOperator, operation)
     code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), 1
     model.operatorCodes = [code]
     count = len(inputs)
-    step.opcodeIndex, step.inputs, step.outputs = 0, indices[:count], indices[count:]
+    made = indices[count : count + len(outputs)]
+    step.opcodeIndex, step.inputs, step.outputs = 0, indices[:count], made
+    if between:
+        step.intermediates = indices[count + len(outputs) :]
     if options is not None:
         step.builtinOptions = options
         kind = type(options).__name__.removesuffix("T")
         step.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
-    graph.operators, graph.outputs = [step], indices[count:]
+    graph.operators, graph.outputs = [step], made
     model.subgraphs = [graph]
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")

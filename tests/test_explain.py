@@ -51,7 +51,7 @@ def explained(content: bytes, raw: Array, seed: int) -> tuple[Origin, tuple[int,
     if ends:
         assert int("".join(ends[-1]).replace(",", "")) == origin.value, said
     assert f"{list(index)} is {origin.value}:" in said
-    assert all(len(line) <= 80 for line in said.splitlines()), said
+    assert all(len(line) <= 78 for line in said.splitlines()), said
     assert origin.products.size == 0 or f"{origin.sum:,}" in said
     return origin, index
 
@@ -124,6 +124,17 @@ def test_other_operations_are_compared_only() -> None:
     content = one_layer.file("LOGISTIC", [inputs], output)
     origin, _ = explained(content, np.arange(10, dtype=np.int8).reshape(2, 5), 0)
     assert (len(origin.products), origin.sum) == (0, 0)
+
+
+def test_products_of_matrices_are_compared_by_their_rules() -> None:
+    inputs, output = Tensor("x", 0.1, 3, shape=(1, 4, 5)), Tensor("y", 0.5, -3, shape=(1, 4, 2))
+    values = np.arange(-5, 5, dtype=np.int8).reshape(5, 2)
+    made = options("BatchMatMul", adjX=False, adjY=False)
+    content = one_layer.file("BATCH_MATMUL", [inputs, Tensor("c", 0.1, 0, values)], output, made)
+    raw = integers(np.random.default_rng(0), (2, 4, 5), np.int8)
+    origin, _ = explained(content, raw, 0)
+    assert "Round twice in integers" in str(origin)
+    assert "Multiply in float32 and round once" in str(origin)
 
 
 def small() -> bytes:

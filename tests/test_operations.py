@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 
 import numpy as np
 import one_layer
 import pytest
+from float_rules import float_rules_here
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from one_layer import Tensor, schema
@@ -245,6 +247,189 @@ def test_dense(seed: int, dtype: Any, channels: int, features: int, relu: int, b
     )
     content = one_layer.file("FULLY_CONNECTED", [inputs, weights, stored], output, made)
     agree(content, integers(rng, (4, 3, features), dtype))
+
+
+@examples(80)
+@given(seeds, types, st.booleans(), st.booleans(), st.sampled_from(["left", "right", "both"]))
+def test_products_of_matrices(seed: int, dtype: Any, adj_x: bool, adj_y: bool, read: str) -> None:
+    """The input stands left or right of a constant, whose batch is one or as many, or is both."""
+    rng = np.random.default_rng(seed)
+    rows, depth, columns = (int(n) for n in rng.choice([1, 2, 3, 8, 17], 3))
+    if read == "both":
+        depth, columns = rows if adj_x == adj_y else depth, rows
+    batch = [int(n) for n in rng.integers(1, 4, int(rng.integers(3)))]
+    one = (1, *batch, *((depth, rows) if adj_x else (rows, depth)))
+    two = (1, *batch, *((columns, depth) if adj_y else (depth, columns)))
+    left, right = tensor(rng, "a", dtype, one, -8, -3), tensor(rng, "b", dtype, two, -8, -3)
+    if rng.random() < 0.5:
+        right.zero_point = 0
+    if read == "both":
+        right = left
+    else:
+        other = right if read == "left" else left
+        some = [1 if rng.random() < 0.5 else n for n in batch]
+        other.shape = (*(1, *some)[int(rng.integers(len(some) + 2)) :], *other.shape[-2:])
+        other.values = integers(rng, other.shape, dtype)
+    middle = LIMITS[dtype][1] / 3 * np.sqrt(depth) * 2.0 ** rng.uniform(-2, 4)
+    if rng.random() < 0.5:  # halves are many, and float32 and float64 tell the multiplier apart
+        middle = 2.0 ** np.round(np.log2(middle))
+    step_ = np.float32(left.scales * right.scales * middle)
+    output = Tensor("y", step_, zero(rng, dtype), None, (1, *batch, rows, columns), dtype)
+    made = options("BatchMatMul", adjX=adj_x, adjY=adj_y)
+    content = one_layer.file("BATCH_MATMUL", [left, right], output, made)
+    raw = integers(rng, (3, *(left if read != "right" else right).shape[1:]), dtype)
+    agree(content, raw)
+
+
+@examples(40)
+@given(seeds, st.booleans(), st.booleans(), st.booleans())
+def test_products_of_float_matrices(seed: int, adj_x: bool, adj_y: bool, first: bool) -> None:
+    rng = np.random.default_rng(seed)
+    rows, depth, columns = (int(n) for n in rng.choice([1, 2, 3, 8, 17, 33], 3))
+    one = (1, 2, *((depth, rows) if adj_x else (rows, depth)))
+    two = (1, 2, *((columns, depth) if adj_y else (depth, columns)))
+    left, right = Tensor("a", shape=one, dtype=np.float32), Tensor("b", shape=two, dtype=np.float32)
+    source, other = (left, right) if first else (right, left)
+    other.values = rng.normal(size=other.shape).astype(np.float32)
+    output = Tensor("y", shape=(1, 2, rows, columns), dtype=np.float32)
+    made = options("BatchMatMul", adjX=adj_x, adjY=adj_y)
+    content = one_layer.file("BATCH_MATMUL", [left, right], output, made)
+    raw = rng.normal(size=(3, *source.shape[1:])).astype(np.float32)
+    for engine in ("reference", "xnnpack"):
+        wanted = litert.LiteModel(content, engine=engine).run_raw(raw)
+        rules = float_rules_here(content, engine, raw, wanted)
+        assert rules or platform.machine() not in ("x86_64", "AMD64"), engine
+        assert np.allclose(NumpyNetwork(content, engine).run(raw), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scales", "said"),
+    [(np.int16, 0.1, "int8 times int16 of 1 scales"), (np.int8, [0.1] * 3, "int8 of 3 scales")],
+)
+def test_matrices_of_two_kinds_are_refused(dtype: Any, scales: Any, said: str) -> None:
+    right = Tensor("b", scales, values=np.ones((1, 2, 3), dtype), axis=2)
+    tensors = [Tensor("a", 0.1, shape=(1, 4, 2)), right]
+    made = options("BatchMatMul", adjX=False, adjY=False)
+    content = one_layer.file("BATCH_MATMUL", tensors, Tensor("y", 0.1, shape=(1, 4, 3)), made)
+    with pytest.raises(UnknownStepError, match=f"BATCH_MATMUL.*{said}"):
+        NumpyNetwork(content, "reference")
+
+
+def test_a_sum_of_matrices_that_leaves_int32_is_an_error() -> None:
+    first = np.full((1, 1, 33_100), -128, np.int8)
+    second = first.reshape(1, 33_100, 1)
+    with pytest.raises(OverflowError, match="does not fit int32"):
+        integer_ops.sums_of_matrices(first, second, 127, 127)
+
+
+def lstm(rng: Any, times: int, k: int, cells: int, power: int, clip: float = 0, **more: Any) -> Any:
+    """Input, weights, biases and memory of an LSTM, its output, options, and what is inside."""
+    inputs, memory = tensor(rng, "x", np.int8, (1, times, k), -8, -1), tensor(rng, "h", np.int8, ())
+    memory.scales, memory.shape, memory.variable = scale(rng, -15, -6), (1, cells), True
+    cell = Tensor("c", 2.0**power, 0, None, (1, cells), np.int16, variable=True)
+    weights = [
+        Tensor(f"w{at}", scale(rng, -7, 1) / (4096 * rows.scales), 0, integers(rng, shape, np.int8))
+        for at, (shape, rows) in enumerate(
+            [((cells, k), inputs)] * 4 + [((cells, cells), memory)] * 4
+        )
+    ]
+    sizes = 2.0 ** rng.uniform(0, 12, (4, 1))
+    biases = [
+        Tensor(f"b{at}", inputs.scales * weights[at].scales, 0, values)
+        for at, values in enumerate((rng.normal(size=(4, cells)) * sizes).astype(np.int32))
+    ]
+    read = [inputs, *weights, None, None, None, *biases, None, None, memory, cell, *[None] * 4]
+    place = memory.scales, memory.zero_point
+    within = [Tensor(f"i{at}", shape=(0,), dtype=np.float32) for at in range(4)]
+    within.append(Tensor("i4", *place, None, (0,)))
+    made = {"fusedActivationFunction": 4, "cellClip": clip, "timeMajor": False, **more}
+    output = Tensor("y", *place, None, (1, times, cells))
+    return read, output, options("UnidirectionalSequenceLSTM", **made), within
+
+
+@examples(80)
+@given(
+    seeds,
+    st.integers(1, 9),
+    st.integers(-15, -9),
+    st.sampled_from([0, 1e-6, 0.25, 4, 1e9]),
+    st.booleans(),
+)
+def test_lstm(seed: int, times: int, power: int, clip: float, time_major: bool) -> None:
+    """Each sample begins anew: what the engines remember is reset before it."""
+    rng = np.random.default_rng(seed)
+    k, cells = (int(n) for n in rng.choice([1, 2, 5, 40], 2))
+    parts = lstm(rng, times, k, cells, power, clip, timeMajor=time_major)
+    if time_major:  # then the sample is a step, and the batch is in the middle
+        parts[0][0].shape, parts[1].shape = (1, 1, k), (1, 1, cells)
+        times = 1
+    content = one_layer.file("UNIDIRECTIONAL_SEQUENCE_LSTM", *parts)
+    agree(content, integers(rng, (12, times, k), np.int8))
+
+
+@pytest.mark.parametrize("power", [-10, -9])
+def test_lstm_whose_cell_fills_up(power: int) -> None:
+    parts = lstm(np.random.default_rng(1), 40, 3, 8, power)
+    for bias in parts[0][12:16]:
+        bias.values = np.full(8, 1 << 26, np.int32)
+    for weights in parts[0][5:9]:
+        weights.values = np.zeros((8, 8), np.int8)
+    for place in (parts[0][18], parts[1], parts[3][4]):  # where tanh of 17 shows
+        place.scales, place.zero_point = np.float32(1 / 128), 0
+    content = one_layer.file("UNIDIRECTIONAL_SEQUENCE_LSTM", *parts)
+    agree(content, integers(np.random.default_rng(2), (3, 40, 3), np.int8))
+
+
+def test_lstm_on_a_batch_and_with_time_first() -> None:
+    for time_major in (False, True):
+        rng = np.random.default_rng(3)
+        parts = lstm(rng, 4, 5, 6, -11, timeMajor=time_major)
+        shape = (4, 2) if time_major else (2, 4)
+        parts[0][0].shape, parts[1].shape = (*shape, 5), (*shape, 6)
+        for memory in parts[0][18:20]:
+            memory.shape = (2, 6)
+        content = one_layer.file("UNIDIRECTIONAL_SEQUENCE_LSTM", *parts)
+        raw = integers(rng, (*shape, 5), np.int8)
+        for engine in LITERT:
+            network = NumpyNetwork(content, engine)
+            got = network.computed(raw[None])[network.file.outputs[0].index][0]
+            assert np.array_equal(got, litert.LiteModel(content, engine=engine).run_raw(raw))
+
+
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [
+        ((9, 10, 11), "an LSTM with peepholes"),
+        ((16,), "an LSTM with a projection"),
+        ((20, 21, 22, 23), "an LSTM with layer normalization"),
+        ((1, 5, 12), "whose input gate is what its forget gate leaves"),
+        ((18,), "input 18 is missing"),
+    ],
+)
+def test_variants_of_lstm_are_refused(places: Any, said: str) -> None:
+    read, *rest = lstm(np.random.default_rng(0), 3, 4, 5, -11)
+    for at in places:
+        read[at] = None if read[at] else Tensor(f"v{at}", 0.1, values=np.ones(5, np.int16))
+    content = one_layer.file("UNIDIRECTIONAL_SEQUENCE_LSTM", read, *rest)
+    with pytest.raises(UnknownStepError, match=f"UNIDIRECTIONAL_SEQUENCE_LSTM, .*{said}"):
+        NumpyNetwork(content, "reference")
+
+
+@pytest.mark.parametrize(
+    ("at", "field", "value", "said"),
+    [
+        (19, "scales", 0.0003, "a cell of scale 0.0003: it takes"),
+        (19, "scales", 2.0**-8, "it takes 2..-15 to 2..-9"),
+        (19, "dtype", np.int8, "a cell of int8"),
+        (2, "zero_point", 3, "weights of int8, 1 scales, or a zero point"),
+        (6, "scales", [0.1] * 5, "weights of int8, 5 scales"),
+    ],
+)
+def test_lstm_of_other_numbers_is_refused(at: int, field: str, value: Any, said: str) -> None:
+    parts = lstm(np.random.default_rng(0), 3, 4, 5, -11)
+    setattr(parts[0][at], field, value)
+    with pytest.raises(UnknownStepError, match=said):
+        NumpyNetwork(one_layer.file("UNIDIRECTIONAL_SEQUENCE_LSTM", *parts), "reference")
 
 
 @examples(50)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qhelpers.arithmetic import packing
 
-WIDTHS = st.sampled_from([1, 2, 4, 8])
+WIDTHS = st.sampled_from([1, 2, 4, 6, 8])
 
 
 def as_one_number(integers: list[int], bits: int) -> bytes:
@@ -42,7 +42,7 @@ def test_one_bit_is_numpys_little_order():
 @pytest.mark.parametrize(
     ("integers", "bits", "message"),
     [
-        ([1, 2], 3, "1, 2, 4 or 8; got 3"),
+        ([1, 2], 3, "1, 2, 4, 6 or 8; got 3"),
         ([0.5], 4, "Quantize first"),
         ([8, -1], 4, "-1 to 8 do not fit into 4 bits"),
         ([16], 4, "16 to 16 do not fit"),

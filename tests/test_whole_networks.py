@@ -78,12 +78,22 @@ def branches(batch: int | None = 1) -> Any:
     return zoo._net(start, layers.Dense(5, activation="softmax")(layers.ReLU(6)(both)))
 
 
+def attention() -> Any:
+    """Products of two tensors that are both computed."""
+    from keras import Input, layers
+
+    start = Input((8, 16), batch_size=1)
+    x = layers.Add()([start, layers.MultiHeadAttention(2, 8)(start, start)])
+    return zoo._net(start, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+
+
 NETWORKS: dict[str, Callable[[], Any]] = {
     "MobileNetV2": zoo.mobilenet_v2,
     "MobileNetV3Small": zoo.mobilenet_v3,
     "EfficientNetB0": zoo.efficientnet,
     "ResNet": zoo.resnet,
     "branches": branches,
+    "attention": attention,
     "branches, open batch": lambda: branches(None),
 }
 
@@ -107,7 +117,7 @@ def converted() -> Callable[[str, str], bytes]:
 @pytest.mark.parametrize(
     ("name", "recipe"),
     [(name, "int8") for name in NETWORKS]
-    + [(name, "int16x8") for name in ("MobileNetV2", "EfficientNetB0", "ResNet")],
+    + [(name, "int16x8") for name in ("MobileNetV2", "EfficientNetB0", "ResNet", "attention")],
 )
 def test_networks_from_keras(
     name: str, recipe: str, engine: str, converted: Callable[[str, str], bytes]

@@ -59,6 +59,8 @@ def exp(raw: Array, whole: int, bits: int = 32) -> Array:
     for e, power in zip(range(-2, whole), _POWERS, strict=False):
         smaller = high_product(result, _constant(power, bits), bits)
         result = np.where(quarters & (1 << (fraction + e)), smaller, result)
+    if whole > 5:
+        result = np.where(raw < -(32 << fraction), 0, result)
     return np.where(raw == 0, (1 << (bits - 1)) - 1, result)
 
 

@@ -42,6 +42,21 @@ def exact_type(bound: int) -> type[np.floating[Any]]:
     return np.float32 if bound <= 2**24 else np.float64
 
 
+def sums_of_matrices(first: Array, second: Array, zero: int, other_zero: int) -> Array:
+    """Sum the products of int8 or int16 matrices [..., rows, k] and [..., k, columns].
+
+    The numbers count from their zero points. Returns [..., rows, columns], whole
+    numbers in a float type that holds them exactly; one that an int8 layer's int32 does not hold is
+    an OverflowError.
+    Source: `reference_ops::BatchMatMul` in LiteRT's `kernels/internal/reference/batch_matmul.h`.
+    """
+    a, b = first.astype(np.int64) - zero, second.astype(np.int64) - other_zero
+    bound = first.shape[-1] * int(np.abs(a).max(initial=0)) * int(np.abs(b).max(initial=0))
+    exact = exact_type(bound)
+    sums = np.matmul(a.astype(exact), b.astype(exact))
+    return fitting_int32(sums, bound if first.dtype == np.int8 else 0)
+
+
 def fitting_int32(sums: Array, bound: int) -> Array:
     """Return sums, none larger than `bound`; an OverflowError where one does not fit int32."""
     if bound >= 2**31 and sums.size and np.abs(sums).max() >= 2**31:

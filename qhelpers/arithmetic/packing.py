@@ -1,4 +1,4 @@
-"""Integers of 1, 2, 4 or 8 bits in bytes, the first in the lowest bits, as LiteRT stores them."""
+"""Integers of 1 to 8 bits in bytes, the first in the lowest bits, as LiteRT stores them."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def unpack(packed: ArrayLike, bits: int, count: int, signed: bool = True) -> NDA
     array, size = np.asarray(packed, np.uint8).ravel(), -(-count * bits // 8)
     if array.size != size:
         raise ValueError(f"{count} integers of {bits} bits take {size} bytes; got {array.size}.")
-    pieces = array[:, None] >> np.arange(0, 8, bits, dtype=np.uint8) & (2**bits - 1)
-    found: NDArray[Any] = pieces.ravel()[:count].astype(np.uint8)
+    rows = np.unpackbits(array, count=count * bits, bitorder="little").reshape(count, bits)
+    found: NDArray[Any] = np.packbits(rows, axis=1, bitorder="little").ravel()
     if not signed:
         return found
     half = 2 ** (bits - 1)  # what begins with a 1 is negative
@@ -49,6 +49,6 @@ def unpack(packed: ArrayLike, bits: int, count: int, signed: bool = True) -> NDA
 
 
 def _check(bits: int) -> None:
-    """Refuse widths that do not divide a byte."""
-    if bits not in (1, 2, 4, 8):
-        raise ValueError(f"bits must be 1, 2, 4 or 8; got {bits}.")
+    """Refuse widths that no format has."""
+    if bits not in (1, 2, 4, 6, 8):
+        raise ValueError(f"bits must be 1, 2, 4, 6 or 8; got {bits}.")

@@ -147,7 +147,11 @@ def tanh16(values: Array, source: Place, output: Place) -> Array:
 
     Source: `reference_integer_ops::Tanh` for int16 in LiteRT.
     """
-    steps = _thirds(values, source[0], (0, 1))
+    return tanh_of_thirds(_thirds(values, source[0], (0, 1)))
+
+
+def tanh_of_thirds(steps: Array) -> Array:
+    """Compute tanh of steps of 1 / (3 * 4096): int16 of scale 1 / 32,768."""
     result = _between(steps, 8, 0xFFFF << 8) - (1 << 23)
     result = np.where(steps >= 0, result + 128, -result + 127)
     return (result >> 8).astype(np.int16)

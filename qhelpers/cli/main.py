@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qhelpers.cli import address, doctor, quantize, refresh, run_notebooks
+from qhelpers.cli import address, challenge, doctor, quantize, refresh, run_notebooks
 from qhelpers.notebook import progress
 from qhelpers.quantizer import inspection
 from qhelpers.tflite.explain import explain
@@ -57,6 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     what = "say what is in a .tflite file"
     inspect = commands.add_parser("inspect", help=what, description=_INSPECT)
     inspect.add_argument("files", type=Path, nargs="+", metavar="file.tflite", help="the files")
+    challenger = commands.add_parser(
+        "challenge", help=challenge.HELP, description=challenge.DESCRIPTION
+    )
+    challenger.add_argument("file", type=Path, metavar="file.tflite", help="what you hand in")
     what = "say where one number of a .tflite file comes from: the integers that went in"
     explainer = commands.add_parser("explain", help=what, description=_EXPLAIN)
     explainer.add_argument("file", type=Path, metavar="file.tflite", help="a network on integers")
@@ -77,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "address": lambda: print(address.change(chosen.repository)),
         "quantize": lambda: quantize.run(chosen),
         "inspect": lambda: print("\n\n".join(map(inspection.describe, chosen.files))),
+        "challenge": lambda: challenge.report(chosen.file),
         "explain": lambda: print(
             explain(chosen.file, np.load(chosen.input), chosen.tensor, chosen.index, chosen.engine)
         ),

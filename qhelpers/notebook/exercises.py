@@ -23,6 +23,7 @@ _KINDS: dict[Expected, tuple[str, tuple[type, ...]]] = {
     float: ("a number", (numbers.Real,)),
     str: ("a text", (str,)),
     list: ("a list", (list, tuple)),
+    bytes: ("the bytes of a file", (bytes,)),
     "callable": ("a function", ()),
 }
 _exercises: dict[str, tuple[Callable[..., Verdict], Expected]] = {}
@@ -55,9 +56,9 @@ def exercise(number: str, expects: Expected) -> Callable[[_Check], _Check]:
 
     Args:
         number: lesson and exercise, such as "03.1".
-        expects: int, float, str, list or "callable": what an answer has to be. The check gets the
-            answer converted to it; a function that returns None or `...` ends its check with a
-            hint.
+        expects: int, float, str, list, bytes or "callable": what an answer has to be. The check
+            gets the answer converted to it; a function that returns None or `...` ends its check
+            with a hint.
     """
 
     def register(function: _Check) -> _Check:

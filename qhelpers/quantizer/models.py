@@ -20,7 +20,7 @@ import numpy as np
 
 from qhelpers import paths
 from qhelpers.tflite import conversion, litert, silence
-from qhelpers.tflite.file import Array, TensorInfo, TfliteFile, written
+from qhelpers.tflite.file import Array, TensorInfo, TfliteFile, recognized, written
 from qhelpers.tflite.litert import LiteModel
 
 _RUNS_CODE = re.compile(
@@ -89,9 +89,10 @@ def load(path: Path, work: Path, shapes: Shapes, custom: Sequence[str] = ()) -> 
         saved = _checked_saved_model(path, work)
         return _opened(path, _float32(path, saved), saved, shapes)
     if path.suffix not in _H5 and not (path.suffix == ".keras" and zipfile.is_zipfile(path)):
+        what = recognized(path.read_bytes()[:64]) if path.suffix != ".keras" else ""
         raise ValueError(
             f"{path} is not a .keras file, nor .h5, .tflite or a SavedModel folder. Save one: "
-            "model.save('model.keras')."
+            f"model.save('model.keras').{what and f' It is {what}'}"
         )
     return _from_keras(path, work, shapes, custom)
 

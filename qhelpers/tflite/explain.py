@@ -14,17 +14,17 @@ from qhelpers.arithmetic import elementwise, integer_ops, requantization
 from qhelpers.tflite import operations
 from qhelpers.tflite.file import Array, checked_inputs
 from qhelpers.tflite.numpy_network import NumpyNetwork
-from qhelpers.tflite.operations import convolution
+from qhelpers.tflite.operations.products import scaled, variant
 from qhelpers.tflite.operations.rules import RULES
 from qhelpers.tflite.operations.step import Step, UnknownStepError, place
 
 _SUMS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-_SHOWN, _WIDTH = 8, 80
+_SHOWN, _WIDTH = 8, 78
 
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """How one number came about; `str` says it in words, at most 80 columns wide.
+    """How one number came about; `str` says it in words, at most 78 columns wide.
 
     Attributes:
         value: the number as the engine stores it.
@@ -71,7 +71,7 @@ def explain(
     info, given = step.outputs[which], network.file.inputs[0]
     if info.dtype.kind == "f":
         raise ValueError(f"{step.where}: it makes {info.dtype}, which are not taken apart.")
-    raw = np.asarray(raw)
+    raw, index = np.asarray(raw), tuple(map(int, index))
     raw = checked_inputs(raw[None] if raw.shape == given.shape[1:] else raw, given)
     shape = (len(raw), *info.shape[1:])
     if len(index) != len(shape) or not all(0 <= i < n for i, n in zip(index, shape, strict=True)):
@@ -126,9 +126,9 @@ def _maker(network: NumpyNetwork, name: str) -> tuple[Step, int]:
 
 def _rule(step: Step) -> str:
     """Say in a line how an engine rounds, where one rule says it."""
-    if step.name not in (*_SUMS, "ADD", "SUB", "MUL"):
+    if step.name not in (*_SUMS, "ADD", "SUB", "MUL", "BATCH_MATMUL"):
         return ""
-    rule = step.rule(convolution.variant(step) if step.name in _SUMS else "")
+    rule = step.rule(variant(step) if step.name in _SUMS else "")
     while isinstance(rule, partial):
         wrapped = rule.func in (elementwise.multiply, elementwise.in_short)
         rule = rule.args[0] if wrapped else rule.func
@@ -194,7 +194,7 @@ def _summed(
     ]
     sums = np.zeros((1,) * (len(step.output.shape) - 1) + (step.output.shape[-1],))
     sums[..., at[-1]] = total
-    whole = int(np.ravel(convolution.scaled(step, sums)[..., at[-1]])[0])
+    whole = int(np.ravel(scaled(step, sums)[..., at[-1]])[0])
     return products, total, [*lines, *_ended(step, whole)]
 
 

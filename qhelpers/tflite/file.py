@@ -21,6 +21,16 @@ MOVES = ("QUANTIZE", "DEQUANTIZE")
 """Operations that only change types."""
 
 _IDENTIFIER = b"TFL3"
+_CONVERT = "Take the model that it was made of: `quantize` takes .keras, .h5 and SavedModel."
+_AGAIN = "Copy, download or convert it again."
+# How other files begin, what they are, and what to do.
+_OTHERS = (
+    (b"PK\3\4", "a zip archive, as .keras, .pt and .npz are", _CONVERT),
+    (b"\x89HDF", "an HDF5 file, as .h5 is", _CONVERT),
+    (b"GGUF", "a GGUF file", "llama.cpp runs it."),
+    (b"<", "a web page or other XML", _AGAIN),
+    (b"version https://git-lfs", "a pointer of Git LFS", "`git lfs pull` brings the file."),
+)
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _BITS = {"int2": 2, "int4": 4, "uint4": 4}  # several in one byte
 _DTYPES = {"int2": "int8", "int4": "int8", "uint4": "uint8", "string": "object"}
@@ -85,11 +95,14 @@ class TfliteFile:
     def __init__(self, content: bytes | Path) -> None:
         """Read a file from its bytes or its path; a ValueError says that it is none, or damaged."""
         self.content = content if isinstance(content, bytes) else Path(content).read_bytes()
+        self._path = "" if isinstance(content, bytes) else f"{content}: "
         self.size = len(self.content)
         self.sha = hashlib.sha256(self.content).hexdigest()[:12]
-        mark = self.content[4:8]
-        if mark != _IDENTIFIER:
-            raise ValueError(f"not a .tflite file: bytes 4 to 7 are {mark!r}, not {_IDENTIFIER!r}.")
+        if self.content[4:8] != _IDENTIFIER:
+            mark = f"bytes 4 to 7 are {self.content[4:8]!r}, not {_IDENTIFIER!r}. {_AGAIN}"
+            what = recognized(self.content)
+            why = f", but {what}" if what else f": {mark}"
+            raise ValueError(f"{self._path}not a .tflite file{why}")
         flatbuffers = paths.require("ai_edge_litert.tools.flatbuffer_utils", extra="litert")
         try:
             self.schema = model = flatbuffers.read_model_from_bytearray(bytearray(self.content))
@@ -110,8 +123,8 @@ class TfliteFile:
     def _unreadable(self, error: Exception) -> ValueError:
         """Return the error for a file that begins like one and is none."""
         return ValueError(
-            f"cannot open this .tflite file of {self.size:,} bytes; it is truncated, "
-            f"damaged, or needs a newer LiteRT: {error}"
+            f"{self._path}cannot open this .tflite file of {self.size:,} bytes; it is truncated, "
+            f"damaged, or needs a newer LiteRT. {_AGAIN} ({error})"
         )
 
     def constants(self) -> list[TensorInfo]:
@@ -171,6 +184,19 @@ class TfliteFile:
             return f"{self.inputs[0].kind} throughout"
         parts = [f"{' and '.join(sorted(k))} {role}" for role, k in kinds.items() if k]
         return ", ".join(parts)
+
+
+def recognized(content: bytes) -> str:
+    """Say what a file is that is no .tflite file, and what to do; "" where nothing shows it."""
+    if not content:
+        return f"an empty one. {_AGAIN}"
+    for start, what, advice in _OTHERS:
+        if content.startswith(start):
+            return f"{what}. {advice}"
+    # ONNX: the version of its format, then who made it or the graph.
+    if content[:1] == b"\x08" and content[2:3] in (b"\x12", b"\x1a", b"\x3a", b"\x42"):
+        return f"an ONNX file, by its first bytes. {_CONVERT}"
+    return ""
 
 
 def written(schema: Any) -> bytes:

@@ -173,6 +173,7 @@ class LiteModel(TfliteFile):
                 for place, values in places.items():
                     interpreter.resize_tensor_input(place, values.shape)
                 interpreter.allocate_tensors()
+        interpreter.reset_all_variables()  # what an LSTM remembers of the inputs before
         for place, values in places.items():
             interpreter.set_tensor(place, values)
 

@@ -47,6 +47,7 @@ class MicroModel:
         """Run the model on inputs in its own dtype: [n, *input shape] -> [n, *output shape]."""
         outputs = []
         for image in checked_inputs(raw, self.file.inputs[0]):
+            self._interpreter.reset()  # what an LSTM remembers of the image before
             self._interpreter.set_input(image[None], 0)
             self._interpreter.invoke()
             outputs.append(self._interpreter.get_output(0)[0])

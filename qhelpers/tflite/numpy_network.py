@@ -83,7 +83,9 @@ class NumpyNetwork:
         for number, operation in reversed([*enumerate(self.file.operations)]):
             if not needed & {*operation.outputs}:
                 continue
-            inputs = tuple(tensors[i] if i >= 0 else None for i in operation.inputs)
+            within = self.file.schema.subgraphs[0].operators[number].intermediates
+            read = [*operation.inputs, *(() if within is None else within)]
+            inputs = tuple(tensors[i] if i >= 0 else None for i in read)
             outputs = tuple(tensors[i] for i in operation.outputs)
             given = number, operation, inputs, outputs, self._constants, engine, floats
             steps.append(Step(self.name, *given))

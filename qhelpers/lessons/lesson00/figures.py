@@ -31,8 +31,11 @@ _GROUPS = {
         "07 QAT": "quantization-\naware training",
         "08 below 8 bits": "where it breaks,\nwhat holds it",
         "09 choosing": "which one for\nwhich device",
-        "10 real network": "find what breaks,\nmend it, prove it",
+        "10 real network": "find what breaks,\nmend it",
+        "11 language": "int4 in groups,\nGPTQ",
+        "12 small floats": "FP8, MXFP4,\nNVFP4",
         "13 clinic": "eight failures,\ntheir cures",
+        "14 challenge": "a budget,\ntwo traps",
     },
     ("deep dives", "float16"): {
         "20 LiteRT engines": "one file,\nfour roundings",
@@ -165,7 +168,7 @@ def path(net: network.Net, rounded: network.Net, image: Array) -> None:
 def course_map() -> None:
     """Draw the lessons as boxes, a row for each group."""
     _, axes = new(title="The map: one idea a lesson, in three groups", height=4.0)
-    axes.set(xlim=(-0.05, 7.05), ylim=(-0.15, 3.3))
+    axes.set(xlim=(-0.05, 8.05), ylim=(-0.15, 3.3))
     axes.axis("off")
     for row, ((group, color), lessons) in enumerate(_GROUPS.items()):
         y = 2.2 - 1.12 * row
@@ -181,8 +184,7 @@ def course_map() -> None:
             axes.add_patch(FancyBboxPatch((x + 0.04, y), 0.92, 0.8, linewidth=1.6, **look))
             middle = {"x": x + 0.5, "ha": "center", "va": "center"}
             axes.text(y=y + 0.68, s=number, color=COLORS["muted"], fontsize=9, **middle)
-            axes.text(y=y + 0.5, s=name, fontweight="bold", fontsize=8, **middle)
-            axes.text(y=y + 0.2, s=idea, fontsize=8, **middle)
-    axes.text(5.2, 1.48, "more to come", color=COLORS["muted"], style="italic", va="center")
+            axes.text(y=y + 0.5, s=name, fontweight="bold", fontsize=7.5, **middle)
+            axes.text(y=y + 0.2, s=idea, fontsize=7, **middle)
     axes.text(3.2, 0.36, "for those who want every bit", color=COLORS["muted"], va="center")
     finish()

@@ -13,14 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from qhelpers.tflite.file import Array
-from qhelpers.tflite.operations import convolution, elementwise, lookup, pooling, shape
+from qhelpers.tflite.operations import lookup, pointwise, pooling, products, recurrent, shape
 from qhelpers.tflite.operations.step import Step, Values, place
 
 OPERATIONS: Mapping[str, Callable[..., Array | Sequence[Array]]] = {
-    **convolution.OPERATIONS,
+    **products.OPERATIONS,
     **pooling.OPERATIONS,
-    **elementwise.OPERATIONS,
+    **pointwise.OPERATIONS,
     **lookup.OPERATIONS,
+    **recurrent.OPERATIONS,
     **shape.OPERATIONS,
 }
 
@@ -29,18 +30,21 @@ _ANY = ("int8", "uint8", "int16", "float32")
 # The types of what goes in and out, where they are not integers of one type.
 _TYPES: Mapping[str, tuple[str, ...]] = {
     "CONV_2D": (*_INTEGERS, *_FLOATS),
-    "FULLY_CONNECTED": (*_INTEGERS, *_FLOATS),
+    **dict.fromkeys(("FULLY_CONNECTED", "BATCH_MATMUL"), (*_INTEGERS, *_FLOATS)),
     "MAX_POOL_2D": (*_INTEGERS, *_FLOATS),
     "ADD": (*_INTEGERS, *_FLOATS),
     "SUB": (*_INTEGERS, *_FLOATS),
-    "HARD_SWISH": ("int8",),
-    "ELU": ("int8",),
+    **dict.fromkeys(("HARD_SWISH", "ELU", *recurrent.OPERATIONS), ("int8",)),
     "QUANTIZE": _ANY,
     **dict.fromkeys(shape.OPERATIONS, _ANY),
     "RESIZE_BILINEAR": _INTEGERS,
 }
-# Inputs that say the output's shape only, which stands in the file.
-SHAPES: Mapping[str, tuple[int, ...]] = {"RESHAPE": (1,), "TRANSPOSE_CONV": (0,)}
+# Inputs whose values nobody needs: the output's shape, which stands in the file, and a memory.
+SHAPES: Mapping[str, tuple[int, ...]] = {
+    "RESHAPE": (1,),
+    "TRANSPOSE_CONV": (0,),
+    **dict.fromkeys(recurrent.OPERATIONS, recurrent.WITHOUT_VALUES),
+}
 # Those that move numbers, and have to leave their scale as it is.
 _MOVES = {*shape.OPERATIONS, "MAX_POOL_2D", "AVERAGE_POOL_2D"}
 
@@ -51,7 +55,8 @@ def check(step: Step) -> None:
         step.refuse("this operation is not known")
     for at, info in enumerate((*step.inputs, *step.outputs)):
         if info is None:
-            if step.name not in convolution.OPERATIONS or at != convolution.bias_at(step):
+            bias = step.name in products.OPERATIONS and at == products.bias_at(step)
+            if not bias and step.name not in recurrent.OPERATIONS:
                 step.refuse(f"input {at} is missing")
         elif not (np.isfinite(info.scales) & (info.scales > 0)).all():
             step.refuse(f"{info.name!r} has a scale that is none")

@@ -11,15 +11,19 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
-import numpy.typing as npt
-
-from qhelpers.arithmetic import elementwise, fixed_point, requantization, resize, tables
+from qhelpers.arithmetic import (
+    Array,
+    elementwise,
+    fixed_point,
+    lstm,
+    requantization,
+    resize,
+    tables,
+)
 from qhelpers.arithmetic.elementwise import gemmlowp_of_float32
 from qhelpers.arithmetic.requantization import float32, float64, gemmlowp, reduced
 
-Array = npt.NDArray[Any]
 Rule = Callable[..., Array]
 Rules = Mapping[tuple[str, int], Rule]
 _Rows = dict[str, tuple[Rule | None, ...]]  # for 8, 16 and 32 bits
@@ -37,6 +41,7 @@ _REFERENCE: _Rows = {
     "TRANSPOSE_CONV": (gemmlowp, reduced),
     "TRANSPOSE_CONV of 32 bits": (None, gemmlowp),
     "FULLY_CONNECTED": (float64, float64),
+    "BATCH_MATMUL": (gemmlowp, reduced),
     "ADD": (elementwise.add, elementwise.add),
     "SUB": (_subtract, _subtract),
     "MUL": (_multiply, _multiply),
@@ -49,6 +54,7 @@ _REFERENCE: _Rows = {
     "TANH": (partial(tables.by_kernels, tables.tanh), tables.tanh16),
     "ELU": (partial(tables.by_kernels, tables.elu),),
     "SOFTMAX": (fixed_point.softmax, partial(tables.softmax16, wide=True)),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (lstm.sequence,),
     "RESIZE_NEAREST_NEIGHBOR": (resize.nearest, resize.nearest, resize.nearest),
     "RESIZE_BILINEAR": (resize.bilinear, resize.bilinear),
 }
@@ -84,10 +90,11 @@ _MICRO: _Rows = _REFERENCE | {
     "LOGISTIC": (partial(tables.fixed, fixed_point.logistic), tables.logistic16),
     "TANH": (partial(tables.fixed, fixed_point.tanh), tables.tanh16),
     "SOFTMAX": (fixed_point.softmax, partial(tables.softmax16, wide=False)),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (partial(lstm.sequence, micro=True),),
 }
 _XNNPACK: _Rows = {  # of 8 bits, all of them
     **dict.fromkeys(("CONV_2D", "CONV_2D in groups", "DEPTHWISE_CONV_2D"), (float32,)),
-    **dict.fromkeys(("TRANSPOSE_CONV", "FULLY_CONNECTED"), (float32,)),
+    **dict.fromkeys(("TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL"), (float32,)),
     "ADD": (elementwise.add_by_xnnpack,),
     "SUB": (partial(elementwise.add_by_xnnpack, sign=-1),),
     "MUL": (partial(elementwise.multiply, float32),),

@@ -122,7 +122,8 @@ class Step:
     @property
     def activation(self) -> tuple[float, float]:
         """The bounds of what it gives, as real numbers."""
-        alone = {"RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}.get(self.name)
+        ends = {"RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3, "UNIDIRECTIONAL_SEQUENCE_LSTM": 0}
+        alone = ends.get(self.name)
         which = self.option("fusedActivationFunction") if alone is None else alone
         if which not in _ACTIVATIONS:
             self.refuse(f"fusedActivationFunction {which}")
@@ -189,6 +190,13 @@ def place(info: TensorInfo) -> tuple[Any, int]:
     return info.scales[0], int(info.zero_points[0])
 
 
+def aligned(first: Array, second: Array) -> tuple[Array, Array]:
+    """Return [n, *shape] of both at one rank."""
+    rank = max(first.ndim, second.ndim)
+    one, two = (a.reshape(len(a), *[1] * (rank - a.ndim), *a.shape[1:]) for a in (first, second))
+    return one, two
+
+
 def why_not_xnnpack(step: Step) -> str:
     """Say why XNNPACK leaves an operation to LiteRT's kernels; an empty string: it takes it.
 
@@ -206,6 +214,8 @@ def why_not_xnnpack(step: Step) -> str:
     if not known or step.name in left:
         return "not among its operations"
     ratio = source.scales[0] / output.scales[0]
+    if step.name == "BATCH_MATMUL":
+        return "a zero point of what stands right" if place(step.input(1))[1] else ""
     if step.name in ("CONV_2D", "DEPTHWISE_CONV_2D") and len(step.inputs) < 3:
         return "no bias"
     if step.name == "TRANSPOSE_CONV":

@@ -1,4 +1,4 @@
-"""Operations that sum products: convolutions and dense layers."""
+"""Operations that sum products: convolutions, dense layers and products of matrices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qhelpers.arithmetic import (
     requantization,
 )
 from qhelpers.tflite.file import Array
-from qhelpers.tflite.operations.step import Step
+from qhelpers.tflite.operations.step import Step, aligned, place
 
 _INT32, _INT64 = 2, 4  # of LiteRT's schema
 
@@ -132,6 +132,26 @@ def _dense(step: Step, inputs: Array, *_: Array) -> Array:
     return step.shaped(step.activated(sums).T, len(inputs))
 
 
+def _matrices(step: Step, first: Array, second: Array) -> Array:
+    """Multiply the matrices that two tensors hold, at most one of them constant."""
+    one, two = step.source, step.input(1)
+    if two.kind != one.kind or len(two.scales) > 1:
+        step.refuse(f"{one.kind} times {two.kind} of {len(two.scales)} scales is not known")
+    first = first.swapaxes(-2, -1) if step.option("adjX") else first
+    second = second.swapaxes(-2, -1) if step.option("adjY") else second
+    first, second = aligned(first, second)
+    if not step.is_float:
+        sums = integer_ops.sums_of_matrices(first, second, place(one)[1], place(two)[1])
+        return step.clipped(scaled(step, sums))
+    assert step.floats is not None
+    batch = np.broadcast_shapes(first.shape[:-2], second.shape[:-2])
+    rows, columns = (np.broadcast_to(a, (*batch, *a.shape[-2:])) for a in (first, second))
+    found = np.empty((*batch, rows.shape[-2], columns.shape[-1]), np.float32)
+    for at in np.ndindex(*batch):
+        found[at] = float_order.sums_in_order(columns[at], rows[at], None, step.floats)
+    return found
+
+
 def _requantized(step: Step, sums: Array, count: int) -> Array:
     return step.shaped(step.clipped(scaled(step, sums)), count)
 
@@ -141,8 +161,8 @@ def scaled(step: Step, sums: Array) -> Array:
     rule = step.rule(variant(step))
     source = step.input(2) if step.name == "TRANSPOSE_CONV" else step.source
     input_scale, scales = source.scales[0], step.input(1).scales
-    per_tensor = step.name == "FULLY_CONNECTED" and len(scales) == 1
-    if per_tensor and rule != requantization.float64 and step.engine != "micro":
+    dense = step.name == "FULLY_CONNECTED" and len(scales) == 1 and rule != requantization.float64
+    if step.engine != "micro" and (dense or step.name == "BATCH_MATMUL"):
         # With one scale for the tensor, the kernels multiply the two scales in float32.
         input_scale, scales = np.float32(input_scale * scales[0]), np.ones(1, np.float32)
     return rule(sums, input_scale, scales, step.output.scales[0])
@@ -153,4 +173,5 @@ OPERATIONS: dict[str, Callable[..., Array]] = {
     "DEPTHWISE_CONV_2D": _depthwise,
     "TRANSPOSE_CONV": _transposed,
     "FULLY_CONNECTED": _dense,
+    "BATCH_MATMUL": _matrices,
 }

@@ -8,19 +8,12 @@ import numpy as np
 
 from qhelpers.arithmetic import requantization
 from qhelpers.tflite.file import Array
-from qhelpers.tflite.operations.step import Step, place
-
-
-def _aligned(first: Array, second: Array) -> tuple[Array, Array]:
-    """Return [n, *shape] of both at one rank."""
-    rank = max(first.ndim, second.ndim)
-    one, two = (a.reshape(len(a), *[1] * (rank - a.ndim), *a.shape[1:]) for a in (first, second))
-    return one, two
+from qhelpers.tflite.operations.step import Step, aligned, place
 
 
 def _add(step: Step, first: Array, second: Array) -> Array:
     if step.is_float:
-        first, second = _aligned(first, second)
+        first, second = aligned(first, second)
         return step.activated(first + second if step.name == "ADD" else first - second)
     if step.bits == 16 and step.option("potScaleInt16", False) and step.engine != "micro":
         scales = [np.log2(float(t.scales[0])) for t in (step.source, step.input(1), step.output)]
@@ -31,7 +24,7 @@ def _add(step: Step, first: Array, second: Array) -> Array:
 
 def _of_two(step: Step, first: Array, second: Array) -> Array:
     places = place(step.source), place(step.input(1)), place(step.output)
-    return step.clipped(step.rule()(*_aligned(first, second), *places))
+    return step.clipped(step.rule()(*aligned(first, second), *places))
 
 
 def _rescaled(step: Step, whole: Array, other: float = 1, bits: int = 0) -> Array:
@@ -55,7 +48,7 @@ def _leaky_relu(step: Step, values: Array, alpha: Array | None = None) -> Array:
     if alpha is None:
         below = _rescaled(step, whole, step.option("alpha"))
     else:
-        whole, slopes = _aligned(whole, alpha)
+        whole, slopes = aligned(whole, alpha)
         slope, slope_zero = place(step.input(1))
         product = np.minimum(whole, 0) * (slopes.astype(np.int64) - slope_zero)
         below = _rescaled(step, product, slope)

@@ -1,0 +1,83 @@
+"""The networks of lesson 12 with other weights, and torchao's blocks beside the course's."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from qhelpers.arithmetic import block_formats
+from qhelpers.arithmetic.block_formats import BlockFormat, Blocks
+from qhelpers.data import Array, Digits, Floats
+from qhelpers.evaluation import next_character
+from qhelpers.pytorch import language_model, text, training
+
+
+class Cnn:
+    """The trained CNN before its dense layer, and that layer's `weights` [10, 2028] and `bias`."""
+
+    def __init__(self, digits: Digits) -> None:
+        net: Any = training.trained_cnn(digits)
+        layers = nn.Unflatten(1, (1, 28, 28)), net.conv, net.bn, net.relu, net.pool, nn.Flatten()
+        self._front, self._dense = nn.Sequential(*layers), net.fc
+        self.weights, self.bias = (part.detach().numpy() for part in net.fc.parameters())
+        self.features = training.logits(self._front, digits.test_images)  # [n, 2028]
+        parts = [part.numpy() for name, part in net.state_dict().items() if name != "fc.weight"]
+        self._rest = b"".join(part.tobytes() for part in parts)
+
+    def logits(self, weights: Array) -> Floats:
+        """Return the logits of the test images, [n, 10], with other dense weights."""
+        return np.asarray(self.features @ np.float32(weights.T) + self.bias, np.float32)
+
+    def quantized(self, form: BlockFormat) -> tuple[Blocks, Floats]:
+        """Return the dense weights in blocks, rows ending in 20 zeros, and their logits."""
+        blocks = block_formats.quantize(np.pad(self.weights, ((0, 0), (0, 20))), form)
+        return blocks, self.logits(blocks.decode()[:, : self.weights.shape[1]])
+
+    def content(self, blocks: Blocks | None = None) -> bytes:
+        """Return all parameters as bytes: the dense weights as floats, or as blocks."""
+        parts = [self.weights]
+        if blocks is not None:
+            whole = [np.array(blocks.tensor_scale, np.float32)] * (blocks.tensor_scale != 1)
+            parts = [blocks.pack(), blocks.scales, *whole]
+        return b"".join(part.tobytes() for part in parts) + self._rest
+
+    def gradients(self, digits: Digits, count: int = 64) -> Floats:
+        """Return the loss's gradients by the features of `count` images, [n], zeros left out."""
+        features = self._front(training.to_tensor(digits.train_images[:count]))
+        labels = torch.from_numpy(digits.train_labels[:count].astype(np.int64))
+        loss = nn.functional.cross_entropy(self._dense(features), labels)
+        found = torch.autograd.grad(loss, features)[0].numpy().ravel()
+        return np.asarray(found[found != 0])
+
+
+def divergence(form: BlockFormat) -> next_character.Mean:
+    """Return how far the language model moves with its linear weights, head apart, in form: KL."""
+    model, windows = language_model.load(), text.held_out()
+    reference = language_model.logits(model, windows[..., :-1])
+    for layer in (m for n, m in model.named_modules() if isinstance(m, nn.Linear) and n != "head"):
+        rounded = block_formats.quantize(layer.weight.numpy(), form).decode()
+        layer.weight.copy_(torch.from_numpy(rounded))
+    outputs = language_model.logits(model, windows[..., :-1])
+    return next_character.judge(outputs, reference, windows[..., 1:].numpy()).kl
+
+
+def torchao_differs(real: Floats) -> int | None:
+    """Return how many bytes of MXFP4 and NVFP4, scales too, torchao, if there, has otherwise."""
+    if importlib.util.find_spec("torchao") is None:
+        print("torchao: not run here")
+        return None
+    from torchao.prototype.mx_formats import mx_tensor, nvfp4_tensor
+
+    x = torch.from_numpy(real)
+    scale, codes = mx_tensor.to_mx(x, torch.float4_e2m1fn_x2, 32)
+    whole = nvfp4_tensor.per_tensor_amax_to_scale(x.abs().max())
+    nvfp4 = nvfp4_tensor.NVFP4Tensor.to_nvfp4(x, per_tensor_scale=whole)
+    theirs = [codes, scale, nvfp4.qdata, nvfp4.scale]
+    made = [block_formats.quantize(real, f) for f in (block_formats.MXFP4, block_formats.NVFP4)]
+    ours = np.concatenate([part.ravel() for b in made for part in (b.pack(), b.scales)])
+    raw = torch.cat([part.view(torch.uint8).flatten() for part in theirs]).numpy()
+    return int(np.count_nonzero(raw != ours))
