@@ -49,6 +49,7 @@ autodoc_default_options = {"members": True, "show-inheritance": False}
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_preserve_defaults = True
+napoleon_use_ivar = True  # fields that a docstring names are no second description
 default_role = "code"
 
 html_theme = "sphinx_book_theme"

@@ -23,7 +23,7 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 DECKS = build.ROOT / "generated" / "slides"
-QUESTION = "**Before you run this:**"
+QUESTION = re.compile(r"\*\*Before you run this[:,]\*\*")
 LINES, CHARACTERS = 14, 330  # of an output, of a paragraph, that a slide shows
 MOST = 25  # slides
 SILENT = ("Set up", "Scorecard", "Your turn", "Sources", "What goes wrong")
@@ -53,6 +53,8 @@ def sections(notebook: Any) -> list[Section]:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             found[-1].items.append(cell)
+            if found[-1].heading.startswith("Exercise") and "exercises.check(" in cell.source:
+                found.append(Section(found[-1].room, found[-1].room, 3))  # the topic goes on
             continue
         source = re.sub(r"(?s)<details>.*?</details>", "", cell.source)
         for block in re.split(r"\n\s*\n", source):
@@ -118,12 +120,13 @@ def topic(section: Section) -> Iterator[str]:
     lead = section.depth == 2 or section.room in SILENT or exercise
     waiting = False  # for an answer
     notes: list[str] = []
-    if lead and not exercise and QUESTION not in text and not any(map(pictures, cells)):
+    if lead and not exercise and not QUESTION.search(text) and not any(map(pictures, cells)):
         waiting = True
     code = waiting
     for item in section.items:
         if isinstance(item, str):
-            before, found, question = item.partition(QUESTION)
+            found = QUESTION.search(item)
+            before = item[: found.start()] if found else item
             if lead and before.strip():
                 whole = before.lstrip()[0] in "-|>$1" and len(before) < 2 * CHARACTERS
                 slide += rendered(before if whole else shortened(before))
@@ -134,7 +137,7 @@ def topic(section: Section) -> Iterator[str]:
                 if '<div class="question">' in slide or slide.startswith("<img"):
                     yield slide
                     slide = heading
-                slide += asking(question)
+                slide += asking(item[found.start() :])
                 waiting = True
             continue
         drawn, lines = pictures(item), printed(item)
@@ -156,7 +159,7 @@ def topic(section: Section) -> Iterator[str]:
 
 def asking(question: str) -> str:
     """Return a question before an experiment as HTML."""
-    return f'<div class="question">{rendered(QUESTION + question)}</div>'
+    return f'<div class="question">{rendered(question)}</div>'
 
 
 def results(notebook: Any, said: str) -> Iterator[str]:
@@ -170,30 +173,30 @@ def results(notebook: Any, said: str) -> Iterator[str]:
         text = output.get("data", {}).get("text/plain", "")
         if text.startswith("model ") and "flips" in text:
             shown = html.escape(text.split("\nData:")[0])
-            _, found, question = said.partition(QUESTION)
-            yield f"<h2>Scorecard</h2>{asking(question) if found else ''}<pre>{shown}</pre>"
+            found = QUESTION.search(said)
+            asked = asking(said[found.start() :]) if found else ""
+            yield f"<h2>Scorecard</h2>{asked}<pre>{shown}</pre>"
 
 
 def slides(notebook: Any) -> list[str]:
     """Return a lesson's slides, each the inside of a `<section>`."""
     made: list[str] = []
-    turn: list[str] = []
     for section in sections(notebook):
         text = "\n\n".join(item for item in section.items if isinstance(item, str))
         if section.depth == 1:
             time = re.search(r"\*\*\d+ minutes\*\*.*?(?= · (?:previous|next)|$)", text, re.M)
             made.append(titled(section.heading) + rendered(time[0] if time else ""))
         elif section.heading in ("You will", "In one minute"):
-            # The last exercises share a slide where there are many.
-            made += turn if len(made) + len(turn) < MOST else ["".join(turn)]
-            turn = []
             made.append(titled(section.heading) + rendered(text))
         elif section.heading == "Scorecard":
             made += results(notebook, text)
         elif section.heading == "Sources" and len(made) < MOST:
             made.append(titled(section.heading) + rendered(text))
         elif section.heading not in SILENT:
-            (turn if section.room == "Your turn" else made).extend(topic(section))
+            made += topic(section)
+    while len(made) > MOST:  # the two neighbours with the least on them share a slide
+        place = min(range(1, len(made) - 1), key=lambda i: len(made[i]) + len(made[i + 1]))
+        made[place : place + 2] = ["".join(made[place : place + 2])]
     return made
 
 
