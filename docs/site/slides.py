@@ -194,9 +194,10 @@ def slides(notebook: Any) -> list[str]:
             made.append(titled(section.heading) + rendered(text))
         elif section.heading not in SILENT:
             made += topic(section)
-    while len(made) > MOST:  # the two neighbours with the least on them share a slide
-        place = min(range(1, len(made) - 1), key=lambda i: len(made[i]) + len(made[i + 1]))
-        made[place : place + 2] = ["".join(made[place : place + 2])]
+    while len(made) > MOST:  # the exercise that finds most room goes on the slide before it
+        exercises = [i for i, slide in enumerate(made) if slide.startswith("<h2>Exercise")]
+        place = min(exercises, key=lambda i: len(made[i - 1]) + len(made[i]))
+        made[place - 1 : place + 1] = ["".join(made[place - 1 : place + 1])]
     return made
 
 
