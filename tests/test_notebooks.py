@@ -219,6 +219,16 @@ def test_a_figure_is_never_compared_as_text(name: str) -> None:
 
 
 @each
+def test_a_figure_says_in_words_what_it_shows(name: str) -> None:
+    for cell in code_cells(read(name)):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                words = output.metadata.get("image/png", {}).get("alt", "")
+                assert len(words) > 20, cell.source
+                assert output.data["text/plain"] == words
+
+
+@each
 def test_stored_outputs_are_clean(name: str) -> None:
     notebook = read(name)
     for cell in code_cells(notebook):

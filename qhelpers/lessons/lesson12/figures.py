@@ -22,8 +22,7 @@ _LOOKS["NF4"] = COLORS["float16"]
 
 def formats(number: float, forms: Sequence[FloatFormat]) -> None:
     """Draw the bits of a number as float32 and in each format, and what is left of it."""
-    names = ", ".join(form.name for form in forms[-2:])
-    title = f"The same three fields, fewer bits: what is left of {number:.6f} down to {names}"
+    title = f"The same three fields, fewer bits: what is left of {number:.6f}"
     _, axes = new(title=title, height=0.6 + 0.42 * (len(forms) + 1))
     rows = {"float32": (str(float_formats.fields32(number)).split(), float(np.float32(number)))}
     for form in forms:
