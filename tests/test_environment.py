@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import platform
 import re
 import sys
+from importlib import metadata
 
 import pytest
 import reading_time
 import yaml
 from course_files import NAMES, ROOT, draws, read
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
+from qhelpers import paths
 from qhelpers.cli import doctor
 
 if sys.version_info >= (3, 11):
@@ -57,6 +61,15 @@ def test_conda_installs_the_versions_of_the_lock() -> None:
 def test_binder_installs_the_lock() -> None:
     post_build = (ROOT / ".binder" / "postBuild").read_text(encoding="utf-8")
     assert "-r requirements.txt" in post_build
+
+
+def test_pip_takes_every_pin_on_this_python() -> None:
+    """Pip obeys an upper bound on Python, uv does not: `make` would work, the three commands not."""
+    for pin in lock().values():
+        version = next(iter(pin.specifier)).version
+        if paths.version(pin.name) == version:
+            asked = metadata.metadata(pin.name).get("Requires-Python") or ""
+            assert SpecifierSet(asked).contains(platform.python_version()), (pin.name, asked)
 
 
 def test_the_lock_names_no_index_and_brings_no_cuda() -> None:
