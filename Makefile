@@ -12,13 +12,20 @@ MEASURED := $(BIN)/coverage run -m pytest -q $(PARALLEL)
 NOTEBOOKS := --nbval --nbval-current-env notebooks
 # JupyterLab refuses to run as root (in a container, say) unless told. The token stays on.
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+# An offline kit has its wheels beside it: they are installed, and no index is asked.
+KIT := $(wildcard wheels/FOR)
+OFFLINE := $(if $(KIT),--no-index --find-links wheels)
+ifneq ($(wildcard mnist),)
+export QHELPERS_DATA_DIR ?= $(CURDIR)/mnist
+endif
 # PyTorch's CUDA libraries: not locked, so that the CPU build does not bring them.
 CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti \
         nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile \
         nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \
         nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx triton
 
-.PHONY: help lab run test test-slow test-offline quick bench doctor lint lock clean
+.PHONY: help lab run test test-slow test-offline quick bench doctor lint lock \
+        offline-kit clean
 
 help:
 	@echo "make lab          open the course in JupyterLab"
@@ -29,18 +36,22 @@ help:
 	@echo "make run          execute every notebook headless; ends with the scorecard and an HTML copy"
 	@echo "make bench        ratios of time and memory, side by side"
 	@echo "make doctor       is everything here that the course needs?"
+	@echo "make offline-kit  one archive from which 'make lab' works without network; WALK=1: without PyTorch"
 
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
 	  sys.exit(None if (3, 10) <= v <= (3, 13) else "The course needs Python 3.10 to 3.13; %s is %d.%d. Name another one: make PYTHON=python3.12" % (sys.executable, *v))'
+	@[ -z "$(KIT)" ] || scripts/offline-kit for "$(PYTHON)" | cmp -s - wheels/FOR || { \
+	  echo "This kit is for $$(cat wheels/FOR); $(PYTHON) is $$(scripts/offline-kit for "$(PYTHON)"). Name another one: make lab PYTHON=/path/to/python" && exit 1; }
 	@echo "Making the environment in $(VENV) (once; a few minutes)"
 	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip install --python $(VENV) --quiet --torch-backend=cpu -r requirements.txt 2> $(VENV)/cpu-build.log || { \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(OFFLINE) uv
+	@[ -z "$(KIT)" ] || $(BIN)/uv pip install --python $(VENV) --quiet --no-index --no-deps wheels/*.whl
+	@[ -n "$(KIT)" ] || $(BIN)/uv pip install --python $(VENV) --quiet --torch-backend=cpu -r requirements.txt 2> $(VENV)/cpu-build.log || { \
 	  echo "The small CPU build of PyTorch could not be had (why: $(VENV)/cpu-build.log); installing the plain one" && \
 	  $(BIN)/uv pip install --python $(VENV) --quiet -r requirements.txt; }
-	@$(BIN)/uv pip install --python $(VENV) --quiet --no-deps --editable .
+	@$(BIN)/uv pip install --python $(VENV) --quiet $(OFFLINE) --no-deps --editable .
 	@echo "Compiling the packages, so that the first import is as fast as the next"
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null 2>&1 || true
 	@touch $(READY)
@@ -53,6 +64,9 @@ run: $(READY)
 
 doctor: $(READY)
 	@$(BIN)/python -m qhelpers doctor
+
+offline-kit: $(READY)
+	@WALK=$(WALK) scripts/offline-kit
 
 lint: $(READY)
 	$(BIN)/ruff check .
