@@ -18,6 +18,10 @@ OFFLINE := $(if $(KIT),--no-index --find-links wheels)
 ifneq ($(wildcard mnist),)
 export QHELPERS_DATA_DIR ?= $(CURDIR)/mnist
 endif
+# A network that hangs says so: pip is asked by before_installing.py, uv by this, within seconds.
+export UV_HTTP_TIMEOUT ?= 20
+ASK := UV_HTTP_TIMEOUT=10 UV_HTTP_RETRIES=0 $(BIN)/uv pip install --python $(VENV) --quiet \
+       --dry-run --refresh --no-deps six
 # PyTorch's CUDA libraries: not locked, so that the CPU build does not bring them.
 CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti \
         nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile \
@@ -39,8 +43,7 @@ help:
 	@echo "make offline-kit  one archive from which 'make lab' works without network; WALK=1: without PyTorch"
 
 $(READY): requirements.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
-	  sys.exit(None if (3, 10) <= v <= (3, 13) else "The course needs Python 3.10 to 3.13; %s is %d.%d. Name another one: make PYTHON=python3.12" % (sys.executable, *v))'
+	@$(PYTHON) scripts/before_installing.py python disk index
 	@[ -z "$(KIT)" ] || scripts/offline-kit for "$(PYTHON)" | cmp -s - wheels/FOR || { \
 	  echo "This kit is for $$(cat wheels/FOR); $(PYTHON) is $$(scripts/offline-kit for "$(PYTHON)"). Name another one: make lab PYTHON=/path/to/python" && exit 1; }
 	@echo "Making the environment in $(VENV) (once; a few minutes)"
@@ -48,8 +51,9 @@ $(READY): requirements.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(OFFLINE) uv
 	@[ -z "$(KIT)" ] || $(BIN)/uv pip install --python $(VENV) --quiet --no-index --no-deps wheels/*.whl
+	@[ -n "$(KIT)" ] || $(ASK) || { echo "uv gets no answer: tell it of your index or proxy (UV_DEFAULT_INDEX, HTTPS_PROXY)" && exit 1; }
 	@[ -n "$(KIT)" ] || $(BIN)/uv pip install --python $(VENV) --quiet --torch-backend=cpu -r requirements.txt 2> $(VENV)/cpu-build.log || { \
-	  echo "The small CPU build of PyTorch could not be had (why: $(VENV)/cpu-build.log); installing the plain one" && \
+	  $(PYTHON) scripts/before_installing.py plain-disk && echo "The small CPU build of PyTorch could not be had (why: $(VENV)/cpu-build.log); installing the plain one" && \
 	  $(BIN)/uv pip install --python $(VENV) --quiet -r requirements.txt; }
 	@$(BIN)/uv pip install --python $(VENV) --quiet $(OFFLINE) --no-deps --editable .
 	@echo "Compiling the packages, so that the first import is as fast as the next"
@@ -62,8 +66,9 @@ lab: $(READY)
 run: $(READY)
 	@$(BIN)/python -m qhelpers run $(ARGS)
 
-doctor: $(READY)
-	@$(BIN)/python -m qhelpers doctor
+# Before anything is installed it says whether it can be.
+doctor:
+	@if [ -e $(READY) ]; then $(BIN)/python -m qhelpers doctor; else $(PYTHON) scripts/before_installing.py; fi
 
 offline-kit: $(READY)
 	@WALK=$(WALK) scripts/offline-kit
