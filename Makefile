@@ -18,6 +18,9 @@ OFFLINE := $(if $(KIT),--no-index --find-links wheels)
 ifneq ($(wildcard mnist),)
 export QHELPERS_DATA_DIR ?= $(CURDIR)/mnist
 endif
+# The image of deploy/, with the JupyterHub of the chart that deploy/README.md names.
+CONTAINER ?= docker
+JUPYTERHUB := 5.5.0
 # A network that hangs says so: pip is asked by before_installing.py, uv by this, within seconds.
 export UV_HTTP_TIMEOUT ?= 20
 ASK := UV_HTTP_TIMEOUT=10 UV_HTTP_RETRIES=0 $(BIN)/uv pip install --python $(VENV) --quiet \
@@ -29,7 +32,7 @@ CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cup
         nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx triton
 
 .PHONY: help lab run test test-slow test-offline quick bench doctor lint lock \
-        offline-kit clean
+        offline-kit image clean
 
 help:
 	@echo "make lab          open the course in JupyterLab"
@@ -41,6 +44,7 @@ help:
 	@echo "make bench        ratios of time and memory, side by side"
 	@echo "make doctor       is everything here that the course needs?"
 	@echo "make offline-kit  one archive from which 'make lab' works without network; WALK=1: without PyTorch"
+	@echo "make image        the course as a container image for JupyterHub: see deploy/README.md"
 
 $(READY): requirements.txt
 	@$(PYTHON) scripts/before_installing.py python disk index
@@ -72,6 +76,10 @@ doctor:
 
 offline-kit: $(READY)
 	@WALK=$(WALK) scripts/offline-kit
+
+image:
+	$(CONTAINER) build --file deploy/Containerfile --build-arg JUPYTERHUB=$(JUPYTERHUB) \
+	  --tag byte-for-byte:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) .
 
 lint: $(READY)
 	$(BIN)/ruff check .
