@@ -131,6 +131,12 @@ def test_no_registry_host_is_named() -> None:
                 assert not re.search(hosts, path.read_text(encoding="utf-8")), path
 
 
+def test_workflows_name_actions_by_commit_and_say_the_version() -> None:
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        for use in re.findall(r"uses: (.+)", path.read_text(encoding="utf-8")):
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", use), (path.name, use)
+
+
 def test_arithmetic_imports_numpy_alone() -> None:
     allowed = {*sys.stdlib_module_names, "numpy", "qhelpers"}  # of qhelpers: see lint-imports
     for path in (ROOT / "qhelpers" / "arithmetic").glob("*.py"):
