@@ -32,7 +32,7 @@ CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cup
         nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx triton
 
 .PHONY: help lab run test test-slow test-offline quick bench doctor lint lock \
-        offline-kit image clean
+        offline-kit image colab clean
 
 help:
 	@echo "make lab          open the course in JupyterLab"
@@ -45,6 +45,7 @@ help:
 	@echo "make doctor       is everything here that the course needs?"
 	@echo "make offline-kit  one archive from which 'make lab' works without network; WALK=1: without PyTorch"
 	@echo "make image        the course as a container image for JupyterHub: see deploy/README.md"
+	@echo "make colab        can the notebooks' set-up cells install beside Colab's versions? (needs the network)"
 
 $(READY): requirements.txt
 	@$(PYTHON) scripts/before_installing.py python disk index
@@ -76,6 +77,9 @@ doctor:
 
 offline-kit: $(READY)
 	@WALK=$(WALK) scripts/offline-kit
+
+colab: $(READY)
+	@$(BIN)/python tests/colab/check.py
 
 image:
 	$(CONTAINER) build --file deploy/Containerfile --build-arg JUPYTERHUB=$(JUPYTERHUB) \
