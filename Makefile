@@ -12,13 +12,27 @@ MEASURED := $(BIN)/coverage run -m pytest -q $(PARALLEL)
 NOTEBOOKS := --nbval --nbval-current-env notebooks
 # JupyterLab refuses to run as root (in a container, say) unless told. The token stays on.
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+# An offline kit has its wheels beside it: they are installed, and no index is asked.
+KIT := $(wildcard wheels/FOR)
+OFFLINE := $(if $(KIT),--no-index --find-links wheels)
+ifneq ($(wildcard mnist),)
+export QHELPERS_DATA_DIR ?= $(CURDIR)/mnist
+endif
+# The image of deploy/, with the JupyterHub of the chart that deploy/README.md names.
+CONTAINER ?= docker
+JUPYTERHUB := 5.5.0
+# A network that hangs says so: pip is asked by before_installing.py, uv by this, within seconds.
+export UV_HTTP_TIMEOUT ?= 20
+ASK := UV_HTTP_TIMEOUT=10 UV_HTTP_RETRIES=0 $(BIN)/uv pip install --python $(VENV) --quiet \
+       --dry-run --refresh --no-deps six
 # PyTorch's CUDA libraries: not locked, so that the CPU build does not bring them.
 CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti \
         nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile \
         nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \
         nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx triton
 
-.PHONY: help lab run site slides test test-slow test-offline quick bench doctor lint lock clean
+.PHONY: help lab run site slides test test-slow test-offline quick bench doctor lint lock \
+        offline-kit image colab clean
 
 help:
 	@echo "make lab          open the course in JupyterLab"
@@ -31,18 +45,24 @@ help:
 	@echo "make slides       a deck of slides for each lesson: generated/slides/index.html"
 	@echo "make bench        ratios of time and memory, side by side"
 	@echo "make doctor       is everything here that the course needs?"
+	@echo "make offline-kit  one archive from which 'make lab' works without network; WALK=1: without PyTorch"
+	@echo "make image        the course as a container image for JupyterHub: see deploy/README.md"
+	@echo "make colab        can the notebooks' set-up cells install beside Colab's versions? (needs the network)"
 
 $(READY): requirements.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
-	  sys.exit(None if (3, 10) <= v <= (3, 13) else "The course needs Python 3.10 to 3.13; %s is %d.%d. Name another one: make PYTHON=python3.12" % (sys.executable, *v))'
+	@$(PYTHON) scripts/before_installing.py python disk index
+	@[ -z "$(KIT)" ] || scripts/offline-kit for "$(PYTHON)" | cmp -s - wheels/FOR || { \
+	  echo "This kit is for $$(cat wheels/FOR); $(PYTHON) is $$(scripts/offline-kit for "$(PYTHON)"). Name another one: make lab PYTHON=/path/to/python" && exit 1; }
 	@echo "Making the environment in $(VENV) (once; a few minutes)"
 	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip install --python $(VENV) --quiet --torch-backend=cpu -r requirements.txt 2> $(VENV)/cpu-build.log || { \
-	  echo "The small CPU build of PyTorch could not be had (why: $(VENV)/cpu-build.log); installing the plain one" && \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(OFFLINE) uv
+	@[ -z "$(KIT)" ] || $(BIN)/uv pip install --python $(VENV) --quiet --no-index --no-deps wheels/*.whl
+	@[ -n "$(KIT)" ] || $(ASK) || { echo "uv gets no answer: tell it of your index or proxy (UV_DEFAULT_INDEX, HTTPS_PROXY)" && exit 1; }
+	@[ -n "$(KIT)" ] || $(BIN)/uv pip install --python $(VENV) --quiet --torch-backend=cpu -r requirements.txt 2> $(VENV)/cpu-build.log || { \
+	  $(PYTHON) scripts/before_installing.py plain-disk && echo "The small CPU build of PyTorch could not be had (why: $(VENV)/cpu-build.log); installing the plain one" && \
 	  $(BIN)/uv pip install --python $(VENV) --quiet -r requirements.txt; }
-	@$(BIN)/uv pip install --python $(VENV) --quiet --no-deps --editable .
+	@$(BIN)/uv pip install --python $(VENV) --quiet $(OFFLINE) --no-deps --editable .
 	@echo "Compiling the packages, so that the first import is as fast as the next"
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null 2>&1 || true
 	@touch $(READY)
@@ -59,8 +79,19 @@ site: $(READY)
 slides: $(READY)
 	@$(BIN)/python docs/site/slides.py
 
-doctor: $(READY)
-	@$(BIN)/python -m qhelpers doctor
+# Before anything is installed it says whether it can be.
+doctor:
+	@if [ -e $(READY) ]; then $(BIN)/python -m qhelpers doctor; else $(PYTHON) scripts/before_installing.py; fi
+
+offline-kit: $(READY)
+	@WALK=$(WALK) scripts/offline-kit
+
+colab: $(READY)
+	@$(BIN)/python tests/colab/check.py
+
+image:
+	$(CONTAINER) build --file deploy/Containerfile --build-arg JUPYTERHUB=$(JUPYTERHUB) \
+	  --tag byte-for-byte:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) .
 
 lint: $(READY)
 	$(BIN)/ruff check .
