@@ -18,7 +18,7 @@ CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cup
         nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \
         nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx triton
 
-.PHONY: help lab run test test-slow test-offline faults quick bench doctor lint lock clean
+.PHONY: help lab run site slides test test-slow test-offline faults quick bench doctor lint lock clean
 
 help:
 	@echo "make lab          open the course in JupyterLab"
@@ -28,6 +28,8 @@ help:
 	@echo "make faults       breaks things for real: kills, full disk, damaged caches; ends with figures"
 	@echo "make quick        lint, types, and the tests that need no framework, in less than a minute"
 	@echo "make run          execute every notebook headless; ends with the scorecard and an HTML copy"
+	@echo "make site         the course as a web site: generated/site/index.html"
+	@echo "make slides       a deck of slides for each lesson: generated/slides/index.html"
 	@echo "make bench        ratios of time and memory, side by side"
 	@echo "make doctor       is everything here that the course needs?"
 
@@ -51,6 +53,12 @@ lab: $(READY)
 
 run: $(READY)
 	@$(BIN)/python -m qhelpers run $(ARGS)
+
+site: $(READY)
+	@$(BIN)/python docs/site/build.py $(ARGS)
+
+slides: $(READY)
+	@$(BIN)/python docs/site/slides.py
 
 doctor: $(READY)
 	@$(BIN)/python -m qhelpers doctor

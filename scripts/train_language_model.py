@@ -1,4 +1,4 @@
-"""Train the language model of the course, and write its weights: about eight minutes on two cores.
+"""Train the language model of the course, and write its weights: ten minutes on a busy core.
 
 Run from the repository: `python scripts/train_language_model.py`. It prints the hash that belongs
 into `qhelpers/pytorch/language_model.py`. The text is that of the Python that runs it.

@@ -12,7 +12,9 @@ import pytest
 from qhelpers import data
 from qhelpers.cli.main import main
 from qhelpers.lessons.lesson14 import challenge, network
+from qhelpers.quantizer import recipes
 from qhelpers.tflite import conversion
+from qhelpers.tflite.file import TfliteFile
 
 pytestmark = pytest.mark.framework
 
@@ -92,10 +94,10 @@ def test_a_level_is_reached_where_all_its_requirements_are_kept():
     assert card(bytes_of_the_file=18_000).levels == ["bronze", "silver", "gold"]
     assert card(bytes_of_the_file=18_001).levels == ["bronze", "silver"]
     assert card(bytes_of_activations=10_001).levels == ["bronze"]
-    assert card(tensors_of_floats=1).levels == []
+    assert card(uses_of_floats=1).levels == []
     assert card(bytes_of_activations=10_001).hint == "For silver: about bytes of activations"
-    both = card(bytes_of_activations=99_999, bytes_of_the_file=99_999, tensors_of_floats=2)
-    assert both.hint == "For bronze: about tensors of floats"
+    both = card(bytes_of_activations=99_999, bytes_of_the_file=99_999, uses_of_floats=2)
+    assert both.hint == "For bronze: about uses of floats"
     assert "Level: none yet." in repr(both)
     assert "Level: silver." in repr(card(bytes_of_the_file=18_001))
     assert max(map(len, repr(both).splitlines())) <= 78
@@ -110,7 +112,7 @@ def test_an_int8_file_of_the_network_is_measured(model, digits):
     content = conversion.convert(model, "int8", images(digits))
     found = challenge.check(content, digits)
     assert found.found["bytes of the file"] == len(content)
-    assert found.found["tensors of floats"] == 0
+    assert found.found["uses of floats"] == 0
     # Reshaped, the widest two tensors: 14 x 14 x 32 between two layers, and 14 x 14 x 12 before.
     assert found.found["bytes of activations"] == 14 * 14 * (12 + 32)
     # An untrained network reads hardly any image, before and after: nothing is lost.
@@ -120,9 +122,18 @@ def test_an_int8_file_of_the_network_is_measured(model, digits):
 
 def test_floats_at_the_ends_are_floats(model, digits):
     found = challenge.check(conversion.convert(model, "int16x8", images(digits)), digits)
-    assert found.found["tensors of floats"] == 2
+    assert found.found["uses of floats"] == 2
     assert "go" in found.hint
     assert not found.levels
+
+
+def test_a_float_whose_shape_alone_is_asked_does_not_count(model, digits):
+    pytest.importorskip("litert_quantizer")
+    float32 = conversion.convert(model, "float32")
+    content = recipes.requantized(float32, "int8", {"picture": images(digits)}, "uint8")
+    kinds = [tensor.kind for tensor in TfliteFile(content).tensors]
+    assert "float32" in kinds, "LiteRT Quantizer leaves one, for SHAPE"
+    assert challenge.check(content, digits).found["uses of floats"] == 0
 
 
 def test_a_range_that_cuts_the_images_off_has_a_hint_of_its_own(model, digits):

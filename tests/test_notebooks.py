@@ -43,7 +43,6 @@ MEASURED = re.compile(
     r"|\b\d{1,3},\d{3} bytes|\b\d{4,} bytes"
 )
 DEFINITIONS = "figures-are-definitions"
-LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 each = pytest.mark.parametrize("name", NAMES)
 
@@ -185,27 +184,6 @@ def test_badges_follow_from_the_one_address(name: str) -> None:
     owners = re.findall(r"github\.com/([\w.-]+/[\w.-]+?)(?:[/\"'#?)]|\.git|$)", everything)
     foreign = {o for o in owners if "byte-for-byte" in o and o != repository}
     assert not foreign
-
-
-def links() -> list[tuple[str, str]]:
-    found = [
-        (f"notebooks/{n}.ipynb", t)
-        for n in NAMES
-        for c in markdown_cells(read(n))
-        for t in LINK.findall(c.source)
-    ]
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    return found + [("README.md", target) for target in LINK.findall(readme)]
-
-
-def test_relative_links_exist() -> None:
-    broken = [
-        (page, target)
-        for page, target in links()
-        if not target.startswith(("https://", "http://", "#", "attachment:"))
-        and not ((ROOT / page).parent / target.split("#")[0]).exists()
-    ]
-    assert not broken
 
 
 @each

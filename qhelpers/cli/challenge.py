@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qhelpers.lessons.lesson14 import challenge
+from qhelpers.quantizer import models
 
 HELP = "check a .tflite file against the budget of lesson 14, on images without labels"
 DESCRIPTION = (
@@ -17,6 +18,8 @@ DESCRIPTION = (
 
 def report(path: Path) -> bool:
     """Print the score card of a file; say whether it has reached a level."""
-    card = challenge.check(path)
+    models._tensorflow()  # without its greetings
+    with models.about(path):
+        card = challenge.check(path)
     print(card)
     return bool(card.levels)

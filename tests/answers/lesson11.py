@@ -7,6 +7,7 @@ WRONG = {
         ("lambda e, h: e * h[0, 1] / h[1, 1]", "wrong way"),
         ("lambda e, h: -e * h[0, 1] / h[0, 0]", "curvature of the first"),
         ("lambda e, h: -e * h[0, 1] / (2 * h[1, 1])", "factor of 2"),
+        ("lambda e, h: -2 * e * h[0, 1] / h[1, 1]", "factor of 2"),
         ("lambda e, h: 0.0", "nothing is compensated"),
         ("lambda e, h: -e", "minimum elsewhere"),
         ("lambda e, h: h[0]", "one number"),

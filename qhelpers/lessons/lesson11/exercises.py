@@ -20,14 +20,14 @@ def moved(error: float, hessian: ArrayLike) -> float:
 @exercise("11.1", expects="callable")
 def compensation(answer: Callable[[float, Any], Any]) -> Verdict:
     """Check a function that says how far the second weight moves."""
-    error, hessian = 0.25, np.array([[2.0, 1.5], [1.5, 4.0]])
+    error, hessian = 0.25, np.array([[3.0, 1.5], [1.5, 4.0]])
     found = np.asarray(answer(error, hessian.copy()), np.float64)
     if found.shape != ():
         return hint(f"Return one number, the change of the second weight; got {found.tolist()}.")
     wanted, given = moved(error, hessian), float(found)
     if np.isclose(given, -wanted):
         return hint("It moves the wrong way: then both errors push the output to the same side.")
-    if np.isclose(given, wanted * 4 / 2):
+    if np.isclose(given, wanted * 4 / 3):
         return hint(
             "You divided by the curvature of the first weight; it is the second that moves."
         )
@@ -36,7 +36,7 @@ def compensation(answer: Callable[[float, Any], Any]) -> Verdict:
     if given == 0:
         return hint("Then nothing is compensated. Set the derivative by the second error to 0.")
     if not np.isclose(given, wanted):
-        curve = f"[[2, 1.5], [1.5, 4]] and an error of {error}"
+        curve = f"[[3, 1.5], [1.5, 4]] and an error of {error}"
         return hint(f"For {curve} you return {given:.4f}; the loss has its minimum elsewhere.")
     return right("One weight's error is paid back by its neighbor. GPTQ does it for all columns.")
 
@@ -55,7 +55,7 @@ choice(
 choice(
     "11.3",
     ["int4, cache int8"],
-    "It fits, and each of its parts did next to no harm here.",
+    "It fits, and of the two that fit it is far nearer to float.",
     {
         "int8, cache int8": "Add up: the weights alone, with their scales, are above 8 GB.",
         "int4, cache float16": "It is the best of the four, and too large: add the cache.",

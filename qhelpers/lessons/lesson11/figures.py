@@ -32,7 +32,7 @@ def path(weight: NDArray[Any], entering: NDArray[Any]) -> None:
         result=f"{groups.dequantize(integers[None], params)[0] @ entering:.3f}",
         types={"weights": "float32", "stored": "4 bits", "rescaled": "the group's scale"},
         active=("stored", "rescaled"),
-        title=f"One group of {len(weight) // 32}: 32 weights share a scale and a zero point",
+        title=f"The first of {len(weight) // 32} groups: 32 weights share a scale and a zero point",
         captions={"stored": "stored (4 of 32)", "sum": "32 products", "result": "all groups"},
     )
 

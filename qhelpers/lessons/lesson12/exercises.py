@@ -25,7 +25,7 @@ def shared_exponent(answer: Callable[[Floats], Any]) -> Verdict:
     wanted = [exponent(block) for block in blocks]
     found = [float(np.asarray(answer(block.copy()))) for block in blocks]
     if found == wanted:
-        return right("The largest number of a block gets E2M1's top exponent: 4 to 8 steps of it.")
+        return right("The largest number of a block gets E2M1's top exponent: 4 to 8 scales.")
     logs = np.log2(np.abs(tops).astype(float))
     for wrong, why in (
         (np.floor(logs), "Then the largest is 1 to 2. E2M1 reaches further: to 6."),

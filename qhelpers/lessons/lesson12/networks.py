@@ -1,8 +1,7 @@
-"""The networks of lesson 12 with other weights, and torchao's blocks beside the course's."""
+"""The networks of lesson 12 with other weights."""
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 import numpy as np
@@ -63,21 +62,3 @@ def divergence(form: BlockFormat) -> next_character.Mean:
         layer.weight.copy_(torch.from_numpy(rounded))
     outputs = language_model.logits(model, windows[..., :-1])
     return next_character.judge(outputs, reference, windows[..., 1:].numpy()).kl
-
-
-def torchao_differs(real: Floats) -> int | None:
-    """Return how many bytes of MXFP4 and NVFP4, scales too, torchao, if there, has otherwise."""
-    if importlib.util.find_spec("torchao") is None:
-        print("torchao: not run here")
-        return None
-    from torchao.prototype.mx_formats import mx_tensor, nvfp4_tensor
-
-    x = torch.from_numpy(real)
-    scale, codes = mx_tensor.to_mx(x, torch.float4_e2m1fn_x2, 32)
-    whole = nvfp4_tensor.per_tensor_amax_to_scale(x.abs().max())
-    nvfp4 = nvfp4_tensor.NVFP4Tensor.to_nvfp4(x, per_tensor_scale=whole)
-    theirs = [codes, scale, nvfp4.qdata, nvfp4.scale]
-    made = [block_formats.quantize(real, f) for f in (block_formats.MXFP4, block_formats.NVFP4)]
-    ours = np.concatenate([part.ravel() for b in made for part in (b.pack(), b.scales)])
-    raw = torch.cat([part.view(torch.uint8).flatten() for part in theirs]).numpy()
-    return int(np.count_nonzero(raw != ours))

@@ -18,8 +18,7 @@ BLOCKS = ("first", "second")
 def build() -> Any:
     """Return the network, untrained: a convolution and two inverted residual blocks.
 
-    A block widens (1x1), filters each channel (depthwise) and narrows again; the second one adds
-    its input to its output. Source: M. Sandler et al., "MobileNetV2", arXiv:1801.04381, 2018.
+    A block widens, filters each channel and narrows (M. Sandler et al., arXiv:1801.04381, 2018).
     """
     keras = keras_cnn._keras()
     layers, plain = keras.layers, {"padding": "same", "use_bias": False}
