@@ -31,7 +31,7 @@ CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cup
         nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \
         nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx triton
 
-.PHONY: help lab run site slides test test-slow test-offline quick bench doctor lint lock \
+.PHONY: help lab run site slides test test-slow test-offline faults quick bench doctor lint lock \
         offline-kit image colab clean
 
 help:
@@ -39,6 +39,7 @@ help:
 	@echo "make test         lint, types, unit tests, and every notebook against its stored outputs"
 	@echo "make test-slow    what takes minutes: large networks through quantize"
 	@echo "make test-offline every notebook once more, alone, with nothing cached and no network"
+	@echo "make faults       breaks things for real: kills, full disk, damaged caches; ends with figures"
 	@echo "make quick        lint, types, and the tests that need no framework, in less than a minute"
 	@echo "make run          execute every notebook headless; ends with the scorecard and an HTML copy"
 	@echo "make site         the course as a web site: generated/site/index.html"
@@ -119,6 +120,10 @@ test-offline: $(READY)
 	@homes=$$(mktemp -d) && trap 'rm -rf "$$homes"' EXIT && \
 	  env -u QHELPERS_DATA_DIR QHELPERS_ALONE="$$homes" QHELPERS_OFFLINE=1 \
 	  $(BIN)/python -m pytest -q $(PARALLEL) loadscope $(NOTEBOOKS)
+
+# One after the other: they are timed, kill, and fill a disk; eight kernels at once take 9 GB.
+faults: $(READY)
+	$(BIN)/python -m pytest -q --durations=5 tests/faults tests/test_digits.py
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ARGS)

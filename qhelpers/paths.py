@@ -111,8 +111,10 @@ def write_atomically(path: Path, content: bytes) -> Path:
         with part.open("xb") as stream:
             stream.write(content)
         part.replace(path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # a full disk names no file
+            error.filename = error.filename or str(path)
         raise
     return path
 

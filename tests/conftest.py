@@ -14,12 +14,14 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave the tests that load PyTorch to a process of their own, which names their folder.
+    """Leave two folders to a process of their own, which names them.
 
-    Loaded after TensorFlow, a part of PyTorch's plain build (triton) crashes the process.
+    `with_torch`: loaded after TensorFlow, a part of PyTorch's plain build (triton) crashes the
+    process. `faults`: it breaks things for minutes, and wants the machine for itself.
     """
-    named = any("with_torch" in argument for argument in config.args)
-    return True if collection_path.name == "with_torch" and not named else None
+    name = collection_path.name
+    named = any(f"tests/{name}" in argument for argument in config.args)
+    return True if name in ("with_torch", "faults") and not named else None
 
 
 FRAMEWORKS = re.compile(

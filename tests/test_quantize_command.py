@@ -277,15 +277,15 @@ def test_an_interrupted_write_leaves_nothing(
 ) -> None:
     contents = {"a.txt": b"a", "b.txt": b"b"}
     out = tmp_path / "out"
-    write = Path.write_bytes
+    write = session.paths.write_atomically
 
-    def interrupted(path: Path, content: bytes) -> int:
+    def interrupted(path: Path, content: bytes) -> Path:
         if path.name == "b.txt":
             assert not out.exists(), "the folder is not there before it is whole"
             raise KeyboardInterrupt
         return write(path, content)
 
-    monkeypatch.setattr(Path, "write_bytes", interrupted)
+    monkeypatch.setattr(session.paths, "write_atomically", interrupted)
     with pytest.raises(KeyboardInterrupt):
         session.write_folder(out, contents)
     assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,8 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,11 +45,19 @@ def test_home_of_an_installed_package_is_the_users_cache(
     assert paths.home() == tmp_path / "cache"
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter; pytest's own are for their owner only."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 def test_a_folder_that_others_have_filled_is_read_and_own_files_go_elsewhere(
-    tmp_path: Path,
+    open_folder: Path,
 ) -> None:
     """As a user without rights: root could write into any folder."""
-    course, own = tmp_path / "course", tmp_path / "own"
+    course, own = open_folder / "course", open_folder / "own"
     (course / "models").mkdir(parents=True)
     (course / "models" / "net.npz").write_bytes(b"theirs")
     own.mkdir()
@@ -64,13 +74,11 @@ def test_a_folder_that_others_have_filled_is_read_and_own_files_go_elsewhere(
         assert paths.keep(theirs, b"mine")
         print(paths.read_if_there(theirs), paths.read_if_there(theirs.with_name("none")))
     """
-    for folder in (*reversed(tmp_path.parents[:3]), tmp_path):
-        folder.chmod(folder.stat().st_mode | 0o055)
     course.chmod(0o555)
     done = subprocess.run(
         [sys.executable, "-c", code, str(course), str(own)],
         env=os.environ | {"QHELPERS_HOME": str(course)},
-        cwd=tmp_path,
+        cwd=open_folder,
         capture_output=True,
         text=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import subprocess
@@ -98,8 +99,9 @@ def execute(notebook: Any, folder: Path, label: str) -> tuple[str | None, int]:
         except nbclient.exceptions.CellExecutionError as raised:
             number, first = failed[0].execution_count, failed[0].source.strip().splitlines()[0]
             error = f"cell [{number}] `{first}`: {raised.ename}: {raised.evalue}"
-        except nbclient.exceptions.DeadKernelError:
-            error = "the kernel died (out of memory?)"
+        except RuntimeError:  # DeadKernelError, or it has not even begun: a full disk
+            error = "the kernel died (out of memory, or a full disk?)"
+            atexit.unregister(client._cleanup_kernel)  # done already, fails a second time
         except TimeoutError:
             error = "a cell took longer than 600 s"
     return error, peak

@@ -275,7 +275,7 @@ def _parse(path: Path, key: str) -> Row:
             and min(row.lesson, row.flips) >= 0
             and (row.latency_ratio is None or row.latency_ratio > 0)
         )
-    except TypeError:  # of another version, or a text where a number should be
+    except (TypeError, RecursionError):  # of another version, or a text where a number should be
         valid = False
     if not valid:
         raise ValueError(f"{path} holds no row of this data, or numbers that contradict each other")

@@ -113,7 +113,6 @@ def write_folder(out: Path, contents: Mapping[str, bytes]) -> None:
     parent = paths.writable(out.absolute().parent)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=parent) as building:
         whole = Path(building) / out.name
-        whole.mkdir()
         for name, content in contents.items():
-            (whole / name).write_bytes(content)
+            paths.write_atomically(whole / name, content)
         whole.rename(out)
