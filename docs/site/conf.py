@@ -17,7 +17,7 @@ project = "Quantization, byte for byte"
 author = "the course's authors"
 release = importlib.metadata.version("qhelpers")
 root_doc = "docs/index"
-include_patterns = ["docs/**", "notebooks/*.ipynb"]
+include_patterns = ["docs/**", "notebooks/*.ipynb", "deploy/README.md"]
 # The walk through the folders stops at these.
 exclude_patterns = ["docs/site", "**/.ipynb_checkpoints", ".*", "generated", "build", "tests"]
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
