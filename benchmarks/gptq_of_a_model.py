@@ -25,7 +25,7 @@ def main() -> None:
     model, windows = language_model.load(), text.calibration(16)
     started = time.perf_counter()
     inputs = layers.entering(model, windows)
-    for name, layer in layers.linear(model).items():
+    for name, layer in language_model.linear(model).items():
         hessian = gptq.hessian(inputs[name])
         gptq.quantize(layer.weight.numpy(), hessian, three_bits, 32)
     print(json.dumps({"seconds": time.perf_counter() - started}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import gguf
+import hard_weights
 import numpy as np
 import pytest
 from gguf import GGMLQuantizationType
@@ -18,17 +19,8 @@ KINDS = list(gguf_blocks.SIZES)
 
 
 def hard(seed: int, rows: int = 12, columns: int = 512) -> np.ndarray:
-    """Weights with blocks of zeros, of one value, of one sign, of halves, and of unlike sizes."""
-    generator = np.random.default_rng(seed)
-    weight = generator.normal(0, 10 ** generator.uniform(-2, 1), (rows, columns))
-    weight = weight.astype(np.float32)
-    weight[0, :64] = 0
-    weight[1, :300] = weight[1, 0]
-    weight[2, :64] = -0.0
-    weight[3] = np.abs(weight[3])
-    weight[4] = -np.abs(weight[4])
-    weight[5] = generator.integers(-15, 16, columns) * 0.5
-    weight[6, :32] = [7.5, *np.arange(-7.5, 8, 0.5)]
+    """Hard weights, and blocks that float16 or 6 bits have no scale for, or of unlike sizes."""
+    weight = hard_weights.hard(seed, rows, columns, alike=300)
     weight[7] *= np.float32(1e-7)  # float16 has no such scale
     weight[8, ::32] *= 100
     weight[9, :32] *= np.float32(1e-4)  # its scale of 6 bits is 0

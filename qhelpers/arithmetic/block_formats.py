@@ -63,19 +63,12 @@ NVFP4 = BlockFormat("NVFP4", E2M1, 16, E4M3)
 
 @dataclass(frozen=True)
 class Blocks:
-    """Numbers in a block format.
-
-    Attributes:
-        form: the format.
-        codes: the numbers, uint8 [..., n], one in each byte; MXINT8's in two's complement.
-        scales: the blocks' scales as codes of `form.scale`, uint8 [..., n / block].
-        tensor_scale: what all are multiplied by: a float32 in NVFP4, else 1.
-    """
+    """Numbers in a block format."""
 
     form: BlockFormat
-    codes: Bytes
-    scales: Bytes
-    tensor_scale: float = 1.0
+    codes: Bytes  # the numbers, uint8 [..., n], one in each byte; MXINT8's in two's complement
+    scales: Bytes  # the blocks' scales as codes of `form.scale`, uint8 [..., n / block]
+    tensor_scale: float = 1.0  # what all are multiplied by: a float32 in NVFP4, else 1
 
     def decode(self) -> Floats:
         """Return the numbers, float32 [..., n]."""

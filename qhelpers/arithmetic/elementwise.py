@@ -199,12 +199,12 @@ def in_groups(whole: Array, scale: Any, others: Any, output_scale: Any, size: in
 
 
 def in_eights(whole: Array, scale: Any, others: Any, output_scale: Any) -> Array:
-    """Scale `in_groups` of 8 channels: LiteRT's optimized depthwise convolution."""
+    """Scale in groups of 8 channels: LiteRT's optimized depthwise convolution."""
     return in_groups(whole, scale, others, output_scale, 8)
 
 
 def in_sixteens(whole: Array, scale: Any, other: Any, output_scale: Any) -> Array:
-    """Scale `in_groups` of 16 numbers of a sample: LiteRT's optimized QUANTIZE of 8 bits."""
+    """Scale in groups of 16 numbers of a sample: LiteRT's optimized QUANTIZE of 8 bits."""
     flat = whole.reshape(len(whole), -1)
     return in_groups(flat, scale, other, output_scale, 16).reshape(whole.shape)
 

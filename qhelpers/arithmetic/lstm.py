@@ -18,19 +18,13 @@ _FINE = 2.0**-12, 0  # the place of the gates
 
 
 class Gates(NamedTuple):
-    """What multiplies rows with the weights of the gates: input, forget, cell and output.
+    """What multiplies rows with the weights of the gates: input, forget, cell and output."""
 
-    Attributes:
-        weights: int8 [4, cells, k]; scales: float32, of each gate's weights.
-        bias: int32 [4, cells], or 0.
-        scale, zero: of the rows, int8 [..., k].
-    """
-
-    weights: Array
-    scales: Array
-    bias: Any
-    scale: Any
-    zero: int
+    weights: Array  # int8 [4, cells, k]
+    scales: Array  # float32, of each gate's weights
+    bias: Any  # int32 [4, cells], or 0
+    scale: Any  # of the rows, int8 [..., k]
+    zero: int  # their zero point
 
     def __call__(self, rows: Array, kind: Any) -> Array:
         """Return the sums, int64 [4, n, cells], in steps of 2**-12; multipliers are of a `kind`."""

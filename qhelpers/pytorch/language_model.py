@@ -123,6 +123,12 @@ def load() -> LanguageModel:
     return model.eval()
 
 
+def linear(model: nn.Module) -> dict[str, nn.Linear]:
+    """Return name -> linear layer of the blocks, in order; the head is none of them."""
+    found = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Linear)}
+    return {name: layer for name, layer in found.items() if name != "head"}
+
+
 def logits(model: nn.Module, windows: torch.Tensor, **cache: Any) -> NDArray[np.float32]:
     """Run a model on windows, int64 [..., t]: float32 [..., t, 96]; `cache` goes to `Cache`."""
     rows: Any = windows.reshape(-1, windows.shape[-1])

@@ -2,10 +2,12 @@
 
 assert exact.shape == (16, 3, 256, 96), "a logit for each character that may follow"
 assert exact.dtype == np.float32, "float32 throughout"
-assert len(layers.linear(model)) == 16, "four kinds of layers in four blocks"
-assert layers.linear(model).keys() == hessians.keys(), "each was calibrated"
-for _name, _before in layers.linear(language_model.load()).items():
-    assert torch.equal(_before.weight, layers.linear(model)[_name].weight), "the model is as it was"
+assert len(language_model.linear(model)) == 16, "four kinds of layers in four blocks"
+assert language_model.linear(model).keys() == hessians.keys(), "each was calibrated"
+for _name, _before in language_model.linear(language_model.load()).items():
+    assert torch.equal(_before.weight, language_model.linear(model)[_name].weight), (
+        "the model is as it was"
+    )
 assert rows[size(8)].changed.high < 0.02, "8 bits are as good as float"
 for _bits, _curve in by_gptq.items():
     assert _curve.kl.high < by_nearest["whole rows"][_bits].kl.low, "GPTQ at any width"

@@ -23,7 +23,7 @@ def windows():
 
 def test_what_enters_a_layer_is_what_it_multiplies(model, windows):
     inputs = layers.entering(model, windows)
-    assert inputs.keys() == layers.linear(model).keys()
+    assert inputs.keys() == language_model.linear(model).keys()
     assert {x.shape for x in inputs.values()} == {(120, 128), (120, 384)}
     x = model.blocks[0].norm1(model.embed(windows)).flatten(0, 1)
     np.testing.assert_allclose(inputs["blocks.0.qkv"], x, atol=1e-5)
@@ -49,8 +49,10 @@ def test_what_enters_can_be_changed(model, windows):
 
 def test_size_counts_each_weight(model):
     assert layers.size(model, lambda columns: 4.0) == 4
-    wide = sum(w.weight.numel() for w in layers.linear(model).values() if w.in_features == 384)
-    every = sum(w.weight.numel() for w in layers.linear(model).values())
+    wide = sum(
+        w.weight.numel() for w in language_model.linear(model).values() if w.in_features == 384
+    )
+    every = sum(w.weight.numel() for w in language_model.linear(model).values())
     assert layers.size(model, lambda columns: float(columns == 384)) == pytest.approx(wide / every)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hard_weights
 import numpy as np
 import pytest
 import torch
@@ -35,17 +36,8 @@ SCALES = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def hard(seed: int, rows: int = 16, columns: int = 256) -> np.ndarray:
-    """Weights with groups of zeros, of one value, of -0.0, of one sign, of ties, and tiny ones."""
-    generator = np.random.default_rng(seed)
-    weight = generator.normal(0, 10 ** generator.uniform(-2, 1), (rows, columns))
-    weight = weight.astype(np.float32)
-    weight[0, :64] = 0
-    weight[1, :64] = weight[1, 0]
-    weight[2, :64] = -0.0
-    weight[3] = np.abs(weight[3])
-    weight[4] = -np.abs(weight[4])
-    weight[5] = generator.integers(-15, 16, columns) * 0.5  # scale 1 or 0.5: halves
-    weight[6, :32] = [7.5, *np.arange(-7.5, 8, 0.5)]
+    """Hard weights, and groups of tiny, huge and subnormal ones."""
+    weight = hard_weights.hard(seed, rows, columns)
     weight[7] *= np.float32(1e-30)
     weight[8] *= np.float32(1e30)
     weight[9, :64] = np.float32(1e-42)  # subnormal

@@ -18,15 +18,9 @@ from qhelpers.pytorch import language_model
 Array = NDArray[Any]
 
 
-def linear(model: nn.Module) -> dict[str, nn.Linear]:
-    """Return name -> linear layer of the blocks, in order; the head is none of them."""
-    found = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Linear)}
-    return {name: layer for name, layer in found.items() if name != "head"}
-
-
 def entering(model: nn.Module, windows: torch.Tensor) -> dict[str, Array]:
     """Return name -> what enters each linear layer, float32 [characters, columns]."""
-    found: dict[str, list[torch.Tensor]] = {name: [] for name in linear(model)}
+    found: dict[str, list[torch.Tensor]] = {name: [] for name in language_model.linear(model)}
 
     def keep(name: str, x: torch.Tensor) -> torch.Tensor:
         found[name].append(x.flatten(0, 1))
@@ -39,7 +33,7 @@ def entering(model: nn.Module, windows: torch.Tensor) -> dict[str, Array]:
 def rebuilt(model: nn.Module, weight: Callable[[str, Array], Array]) -> Any:
     """Return a copy whose linear layers have the weights `weight(name, weight as it was)`."""
     copied = copy.deepcopy(model)
-    for name, layer in linear(copied).items():
+    for name, layer in language_model.linear(copied).items():
         new = np.ascontiguousarray(weight(name, layer.weight.numpy()), np.float32)
         layer.weight.copy_(torch.from_numpy(new))
     return copied
@@ -48,14 +42,14 @@ def rebuilt(model: nn.Module, weight: Callable[[str, Array], Array]) -> Any:
 def fed(model: nn.Module, change: Callable[[str, torch.Tensor], torch.Tensor]) -> Any:
     """Return a copy in which each linear layer gets `change(name, what would have entered)`."""
     copied = copy.deepcopy(model)
-    for name, layer in linear(copied).items():
+    for name, layer in language_model.linear(copied).items():
         layer.register_forward_pre_hook(lambda _, given, name=name: (change(name, given[0]),))
     return copied
 
 
 def size(model: nn.Module, bits: Callable[[int], float]) -> float:
     """Return the bits per weight of all linear layers, given those of a layer by its columns."""
-    weights = [layer.weight for layer in linear(model).values()]
+    weights = [layer.weight for layer in language_model.linear(model).values()]
     total = sum(weight.numel() * bits(weight.shape[1]) for weight in weights)
     return total / sum(weight.numel() for weight in weights)
 

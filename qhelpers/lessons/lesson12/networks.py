@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -53,11 +54,16 @@ class Cnn:
         return np.asarray(found[found != 0])
 
 
+@functools.cache
+def _reference() -> Floats:
+    """Return the float language model's logits of the text held out: the same for all formats."""
+    return language_model.logits(language_model.load(), text.held_out()[..., :-1])
+
+
 def divergence(form: BlockFormat) -> next_character.Mean:
     """Return how far the language model moves with its linear weights, head apart, in form: KL."""
-    model, windows = language_model.load(), text.held_out()
-    reference = language_model.logits(model, windows[..., :-1])
-    for layer in (m for n, m in model.named_modules() if isinstance(m, nn.Linear) and n != "head"):
+    model, windows, reference = language_model.load(), text.held_out(), _reference()
+    for layer in language_model.linear(model).values():
         rounded = block_formats.quantize(layer.weight.numpy(), form).decode()
         layer.weight.copy_(torch.from_numpy(rounded))
     outputs = language_model.logits(model, windows[..., :-1])

@@ -46,10 +46,9 @@ def _refuse_variants(step: Step) -> None:
         step.refuse(f"a cell of scale {cell.scales[0]:g}: it takes 2**-15 to 2**-9")
 
 
-def _lstm(step: Step, values: Array, *_: Array) -> Array:
+def _gates(step: Step) -> tuple[lstm.Gates, lstm.Gates]:
+    """Return what multiplies the inputs and what the memory, refusing what is not known."""
     _refuse_variants(step)
-    state = step.input(_STATE)
-    hidden = state if step.engine == "micro" else step.input(len(step.operation.inputs) + _HIDDEN)
 
     def gates(first: int, rows: tuple[float, int], bias: Array | int) -> lstm.Gates:
         weights = np.stack([step.constant(at) for at in range(first, first + 4)])
@@ -57,7 +56,13 @@ def _lstm(step: Step, values: Array, *_: Array) -> Array:
         return lstm.Gates(weights, scales, bias, *rows)
 
     into = gates(1, place(step.source), np.stack([step.constant(at) for at in range(12, 16)]))
-    back = gates(5, place(state), 0)
+    return into, gates(5, place(step.input(_STATE)), 0)
+
+
+def _lstm(step: Step, values: Array, *_: Array) -> Array:
+    into, back = step.once("gates", lambda: _gates(step))
+    state = step.input(_STATE)
+    hidden = state if step.engine == "micro" else step.input(len(step.operation.inputs) + _HIDDEN)
     order = (0, 2, 1, 3) if step.option("timeMajor", False) else (0, 1, 2, 3)
     rows = values.transpose(order)
     flat = rows.reshape(-1, *rows.shape[2:])
