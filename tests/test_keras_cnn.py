@@ -13,6 +13,8 @@ import pytest
 
 from qhelpers import data as digits
 from qhelpers import keras_cnn, paths
+from qhelpers.lessons.lesson09 import example
+from qhelpers.tflite import conversion, litert
 
 
 @pytest.fixture(scope="module")
@@ -292,3 +294,29 @@ def test_the_fit_that_lesson_01_shows_gives_the_weights_of_train(
     names["fit"](theirs)
     keras_cnn.train(ours, few.train_images, few.train_labels)
     assert equal(theirs, ours)
+
+
+def test_rows_of_later_lessons_keep_the_float_file_around_the_rounded_weights(
+    data: digits.Digits,
+) -> None:
+    import ml_dtypes
+
+    model = keras_cnn.build()
+    float32 = conversion.convert(model, "float32")
+    kernel, bias, matrix, last = model.get_weights()
+    shown = digits.to_float(data.test_images)
+    logits = litert.LiteModel(float32).predict(shown)
+    int4, fp8 = example.of_later_lessons(float32, model, data)
+    blocks = 10 * 64  # of 32 weights; the last holds 20 zeros
+    assert int4.bytes == len(float32) - 4 * 20_280 + blocks * (32 // 2 + 2)
+    assert fp8.bytes == len(float32) - 4 * 20_280 + blocks * (32 + 1)
+
+    wide = np.pad(matrix.T, ((0, 0), (0, 20))).reshape(-1, 32)
+    powers = 2.0 ** (np.floor(np.log2(np.abs(wide).max(1, keepdims=True))) - 8)
+    eight = np.clip(wide / powers, -448, 448).astype(ml_dtypes.float8_e4m3fn)
+    rounded = (eight.astype(np.float32) * powers).reshape(10, -1)[:, :2028].T
+    model.set_weights([kernel, bias, rounded, last])
+    found = model.predict(shown).argmax(axis=1)
+    assert fp8.correct == int((found == data.test_labels).sum())
+    assert fp8.flips == int((found != logits.argmax(axis=1)).sum())
+    assert int4.flips > fp8.flips > 0

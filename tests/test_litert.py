@@ -10,14 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import flatbuffers
+import ml_dtypes
 import numpy as np
 import pytest
+from ai_edge_litert import interpreter
+from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from qhelpers import paths
-from qhelpers.tflite import conversion, litert, silence
+from qhelpers.tflite import conversion, litert, microcontroller, silence
 from qhelpers.tflite.file import TensorInfo, TfliteFile
 
 SHAPE = (8, 8)
@@ -51,6 +55,30 @@ def files(keras_model: Any, images: np.ndarray) -> dict[str, bytes]:
     return {
         recipe: conversion.convert(keras_model, recipe, images) for recipe in conversion.RECIPES
     }
+
+
+@pytest.mark.parametrize("kind", ["FLOAT8_E4M3FN", "FLOAT8_E5M2"])
+def test_fp8_weights_have_a_type_and_no_kernel(kind: str, files: dict[str, bytes]) -> None:
+    # Lesson 09's table says so; the day that this fails, the table is out of date.
+    known = schema.TensorType
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(files["float16"], 0))
+    changed = [t for t in model.subgraphs[0].tensors if t.type == known.FLOAT16]
+    assert changed
+    for tensor in changed:
+        tensor.type = getattr(known, kind)
+        data = bytes(model.buffers[tensor.buffer].data)
+        eight = np.frombuffer(data, np.float16).astype(getattr(ml_dtypes, kind.lower()))
+        model.buffers[tensor.buffer].data = eight.view(np.uint8)
+    builder = flatbuffers.Builder(0)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    content = bytes(builder.Output())
+    with pytest.raises(RuntimeError, match="DEQUANTIZE"):
+        interpreter.Interpreter(model_content=content).allocate_tensors()
+    if microcontroller.available():
+        from tflite_micro.python.tflite_micro import runtime
+
+        with pytest.raises(Exception, match="failed to allocate"):
+            runtime.Interpreter.from_bytes(content)
 
 
 @pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")

@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from qhelpers.data import Array, Digits, representative
+from qhelpers import keras_cnn
+from qhelpers.arithmetic import block_formats, groups, packing
+from qhelpers.data import Array, Digits, representative, to_float
+from qhelpers.evaluation import scorecard
 from qhelpers.tflite import conversion, microcontroller
 from qhelpers.tflite.litert import LiteModel
 
@@ -122,3 +125,29 @@ def two_dense_layers(width: int) -> dict[str, Callable[[], None]]:
     inputs = np.random.default_rng(0).random((20, width), dtype=np.float32)
     files = {name: conversion.convert(model, name, inputs) for name in ("float32", "int8")}
     return {name: LiteModel(content).single(inputs[0]) for name, content in files.items()}
+
+
+def of_later_lessons(float32: bytes, model: Any, digits: Digits) -> list[scorecard.Row]:
+    """Return a row each for weights as in lessons 11 and 12, which no engine here computes with.
+
+    The dense weights of the course's network are rounded; all else stays float32. Bytes are those
+    of its `float32` file with the rounded weights in the place of the floats.
+    """
+    matrix = keras_cnn.weights(model)["logits/kernel"].T
+    columns = np.pad(matrix, ((0, 0), (0, 20)))  # [10, 2048]: blocks of 32
+    params = groups.choose(columns, 4, 32, "unclipped", "float16")
+    integers = groups.quantize(columns, params)
+    small = packing.pack(integers, 4), np.float16(params.scales)
+    blocks = block_formats.quantize(columns, block_formats.MXFP8_E4M3)
+    made = {
+        "int4 groups (11)": (*small, groups.dequantize(integers, params)),
+        "MXFP8 (12)": (blocks.pack(), blocks.scales, blocks.decode()),
+    }
+    images, before, rows = to_float(digits.test_images), matrix.tobytes(), []
+    logits = LiteModel(float32).predict(images)
+    for name, (codes, scales, found) in made.items():
+        rounded = LiteModel(float32.replace(before, found[:, :-20].tobytes()))
+        content = float32.replace(before, codes.tobytes() + scales.tobytes())
+        parts = name, digits, content, rounded.predict(images), logits
+        rows.append(scorecard.row(*parts, lesson=9, reference_content=float32))
+    return rows

@@ -10,7 +10,7 @@ from qhelpers.evaluation.scorecard import text_table
 
 Level = Literal["native", "runs", "no"]
 
-SCHEMES = ("float16", "dynamic_range", "int8", "int16x8", "int4")
+SCHEMES = ("float16", "dynamic_range", "int8", "int16x8", "int4", "FP8")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Support:
     @property
     def numbers(self) -> str:
         """The numbers of the sources, as they stand in the table."""
-        return ", ".join(str(_NUMBERS[key]) for key in self.source.split())
+        return ",".join(str(_NUMBERS[key]) for key in self.source.split())
 
 
 SOURCES: dict[str, Source] = {
@@ -101,7 +101,12 @@ SOURCES: dict[str, Source] = {
         "https://github.com/ARM-software/CMSIS-NN/releases/tag/v8.0.0",
         "21 Aug 2026",
     ),
+    "types": Source(
+        "oneDNN contributors, Data Types",
+        "https://uxlfoundation.github.io/oneDNN/dev_guide_data_types.html",
+    ),
     "lessons": Source("This course: measured in lessons 02, 05, 08 and 20", "", "your machine"),
+    "tests": Source("This course: tests/test_litert.py, on LiteRT 2.3.0", "", "your machine"),
 }
 
 SUPPORT: dict[str, dict[str, Support]] = {
@@ -111,6 +116,7 @@ SUPPORT: dict[str, dict[str, Support]] = {
         "int8": Support("native", "best with VNNI (AVX-512, AVX-VNNI)", "onednn"),
         "int16x8": Support("runs", "plain kernels: slow", "lessons"),
         "int4": Support("native", "XNNPACK: dense layers; convolutions slow", "kernels lessons"),
+        "FP8": Support("runs", "oneDNN, in wider floats; native with AVX10.2's AMX", "types"),
     },
     "phone CPU": {
         "float16": Support("native", "XNNPACK: ARMv8.2 and a mark in the file (04)", "readme"),
@@ -118,6 +124,7 @@ SUPPORT: dict[str, dict[str, Support]] = {
         "int8": Support("native", "XNNPACK", "executorch"),
         "int16x8": Support("runs", "no 16-bit activations in XNNPACK", "kernels"),
         "int4": Support("native", "XNNPACK: dense layers", "kernels"),
+        "FP8": Support("no", "LiteRT has the type, and no kernel that reads it", "tests"),
     },
     "GPU": {
         "float16": Support("native", "storage and arithmetic", "litert"),
@@ -129,6 +136,7 @@ SUPPORT: dict[str, dict[str, Support]] = {
         ),
         "int16x8": Support("no", "NVIDIA: not listed; Adreno lists INT16", "nvidia qualcomm"),
         "int4": Support("native", "NVIDIA, with float16 activations (FP8 from Ada on)", "nvidia"),
+        "FP8": Support("native", "NVIDIA, from Ada on", "nvidia"),
     },
     "phone NPU": {
         "float16": Support("native", "newer Qualcomm HTP; Core ML's default", "qualcomm apple"),
@@ -136,6 +144,7 @@ SUPPORT: dict[str, dict[str, Support]] = {
         "int8": Support("native", "Qualcomm HTP", "qualcomm"),
         "int16x8": Support("native", "Qualcomm HTP: its INT16", "qualcomm"),
         "int4": Support("native", "Qualcomm HTP", "qualcomm"),
+        "FP8": Support("no", "Qualcomm HTP: not among the formats", "qualcomm"),
     },
     "Ethos-U": {
         "float16": Support("no", "left to the CPU, where LiteRT Micro refuses it", "vela lessons"),
@@ -143,6 +152,7 @@ SUPPORT: dict[str, dict[str, Support]] = {
         "int8": Support("native", "what it is built for", "vela"),
         "int16x8": Support("native", "by ExecuTorch: limited; ask Vela", "ethos"),
         "int4": Support("runs", "limited, by ExecuTorch; 8-bit activations", "ethos"),
+        "FP8": Support("no", "computes with integers", "vela"),
     },
     "microcontroller": {
         "float16": Support(
@@ -154,6 +164,7 @@ SUPPORT: dict[str, dict[str, Support]] = {
         "int8": Support("native", "CMSIS-NN", "cmsis"),
         "int16x8": Support("native", "CMSIS-NN", "cmsis"),
         "int4": Support("native", "CMSIS-NN; 8-bit activations only (20)", "cmsis lessons"),
+        "FP8": Support("no", "LiteRT Micro refuses it", "tests"),
     },
 }
 
@@ -183,7 +194,7 @@ class Table:
 
     def __repr__(self) -> str:
         lines = [
-            [device, *(f"{_MARKS[schemes[s].level][0]} [{schemes[s].numbers}]" for s in SCHEMES)]
+            [device, *(f"{_MARKS[schemes[s].level][0]}[{schemes[s].numbers}]" for s in SCHEMES)]
             for device, schemes in SUPPORT.items()
         ]
         sources = [f"[{_NUMBERS[key]}] {s.title}, {s.date}" for key, s in SOURCES.items()]
