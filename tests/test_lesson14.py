@@ -12,8 +12,8 @@ import pytest
 from qhelpers import data
 from qhelpers.cli.main import main
 from qhelpers.lessons.lesson14 import challenge, network
-from qhelpers.quantizer import recipes
-from qhelpers.tflite import conversion
+from qhelpers.quantizer import inspection, recipes
+from qhelpers.tflite import conversion, microcontroller
 from qhelpers.tflite.file import TfliteFile
 
 pytestmark = pytest.mark.framework
@@ -118,6 +118,22 @@ def test_an_int8_file_of_the_network_is_measured(model, digits):
     # An untrained network reads hardly any image, before and after: nothing is lost.
     assert abs(found.found["answers lost, %"]) < 20
     assert "250 hidden images" in repr(found)
+
+
+def test_what_was_not_asked_gets_no_mark(model, digits, monkeypatch):
+    content = conversion.convert(model, "float16", images(digits))  # LiteRT Micro refuses it
+    name = "refusals by LiteRT Micro"
+    if microcontroller.available():
+        asked = challenge.check(content, digits)
+        assert asked.found[name] == 1
+        assert f"{name}" in repr(asked)
+        assert ".." not in repr(asked)
+    monkeypatch.setattr(microcontroller, "available", lambda: False)
+    inspection.microcontrollers.cache_clear()
+    not_asked = challenge.check(content, digits)
+    assert name not in repr(not_asked)
+    assert "not asked" in repr(not_asked)
+    assert not_asked.missed("bronze") == ["uses of floats", "bytes of activations"]
 
 
 def test_floats_at_the_ends_are_floats(model, digits):

@@ -8,6 +8,8 @@ WRONG = {
         ("lambda e, h: -e * h[0, 1] / h[0, 0]", "curvature of the first"),
         ("lambda e, h: -e * h[0, 1] / (2 * h[1, 1])", "factor of 2"),
         ("lambda e, h: -2 * e * h[0, 1] / h[1, 1]", "factor of 2"),
+        ("lambda e, h: -h[0, 1] / h[1, 1]", "However large"),
+        ("lambda e, h: -e * h[0, 1]", "steep valley"),
         ("lambda e, h: 0.0", "nothing is compensated"),
         ("lambda e, h: -e", "minimum elsewhere"),
         ("lambda e, h: h[0]", "one number"),

@@ -20,7 +20,7 @@ def moved(error: float, hessian: ArrayLike) -> float:
 @exercise("11.1", expects="callable")
 def compensation(answer: Callable[[float, Any], Any]) -> Verdict:
     """Check a function that says how far the second weight moves."""
-    error, hessian = 0.25, np.array([[3.0, 1.5], [1.5, 4.0]])
+    error, hessian = 0.2, np.array([[3.0, 1.5], [1.5, 4.0]])
     found = np.asarray(answer(error, hessian.copy()), np.float64)
     if found.shape != ():
         return hint(f"Return one number, the change of the second weight; got {found.tolist()}.")
@@ -33,6 +33,10 @@ def compensation(answer: Callable[[float, Any], Any]) -> Verdict:
         )
     if np.isclose(abs(given), abs(wanted) / 2) or np.isclose(abs(given), 2 * abs(wanted)):
         return hint("A factor of 2 is off: the mixed term stands in the loss twice.")
+    if np.isclose(given, wanted / error):
+        return hint("However large the first weight's error is, you move the second one as far.")
+    if np.isclose(given, wanted * 4):
+        return hint("The second weight's own curvature counts, too: a steep valley, a short way.")
     if given == 0:
         return hint("Then nothing is compensated. Set the derivative by the second error to 0.")
     if not np.isclose(given, wanted):

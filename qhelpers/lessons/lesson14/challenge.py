@@ -32,7 +32,7 @@ BUDGET: Mapping[str, tuple[int, int, int]] = {
 
 @dataclass(frozen=True)
 class Card:
-    """What was found of a file by the requirements of BUDGET, and a hint on each."""
+    """What was found of a file by the requirements of BUDGET that were asked; a hint on each."""
 
     found: Mapping[str, float]
     hints: Mapping[str, str]
@@ -41,7 +41,7 @@ class Card:
     def missed(self, level: str) -> list[str]:
         """Return the requirements of a level that the file does not keep."""
         at = LEVELS.index(level)
-        return [name for name, asked in BUDGET.items() if self.found[name] > asked[at]]
+        return [name for name, found in self.found.items() if found > BUDGET[name][at]]
 
     @property
     def levels(self) -> list[str]:
@@ -57,9 +57,8 @@ class Card:
     def __repr__(self) -> str:
         """Return the card as a table, with the level and the hint below it."""
         rows = []
-        for name, asked in BUDGET.items():
-            found = self.found[name]
-            marks = [f"{'✗' if found > most else '✓'} {most:6,}" for most in asked]
+        for name, found in self.found.items():
+            marks = [f"{'✗' if found > most else '✓'} {most:6,}" for most in BUDGET[name]]
             rows.append([name, f"{found:,}", *marks])
         footer = [*self.footer, f"Level: {[*self.levels, 'none yet'][len(self.levels) - 1]}."]
         return text_table(("at most", "found", *LEVELS), rows, [*footer, self.hint])
@@ -79,15 +78,18 @@ def check(content: bytes | Path, digits: Digits | None = None) -> Card:
     reached = metrics.accuracy(outputs, labels)
     micro = inspection.microcontrollers(file.content)
     ends = sum(port.dtype.kind == "f" for port in (*file.inputs, *file.outputs))
-    lost, refused = round(100 * (wanted.value - reached.value), 1), int(micro.takes is False)
+    lost = round(100 * (wanted.value - reached.value), 1) + 0.0  # no "-0.0"
     floats = len(file.float_operations()) + ends
-    found = floats, lost, inspection.peak_memory(file), file.size, refused
+    found = floats, lost, inspection.peak_memory(file), file.size, int(micro.takes is False)
+    measured = dict(zip(BUDGET, found, strict=True))
+    if micro.takes is None:
+        del measured["refusals by LiteRT Micro"]
     footer = (
         f"{reached.value:.1%} of {reached.n:,} hidden images are read, float32 {wanted.value:.1%}.",
-        f"LiteRT Micro: {micro.said}.",
+        f"LiteRT Micro: {micro.said.rstrip('.')}.",
         f"Data: {digits.source}.",
     )
-    return Card(dict(zip(BUDGET, found, strict=True)), _hints(file, micro.said), footer)
+    return Card(measured, _hints(file, micro.said), footer)
 
 
 @functools.lru_cache(1)
