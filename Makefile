@@ -41,7 +41,7 @@ help:
 	@echo "make test-offline every notebook once more, alone, with nothing cached and no network"
 	@echo "make faults       breaks things for real: kills, full disk, damaged caches; ends with figures"
 	@echo "make quick        lint, types, and the tests that need no framework, in less than a minute"
-	@echo "make run          execute every notebook headless; ends with the scorecard and an HTML copy"
+	@echo "make run          execute every notebook headless; ends with the scorecard and the web site"
 	@echo "make site         the course as a web site: generated/site/index.html"
 	@echo "make slides       a deck of slides for each lesson: generated/slides/index.html"
 	@echo "make bench        ratios of time and memory, side by side"

@@ -123,7 +123,7 @@ def executed(path: Path, home: str | None = None) -> run_notebooks.Result:
     with tempfile.TemporaryDirectory() as empty:
         os.environ["QHELPERS_HOME"] = home or empty
         try:
-            result = run_notebooks.run_one(path, Path(empty) / "course")
+            result = run_notebooks.execute(path)
         finally:
             os.environ.pop("QHELPERS_HOME")
             if before is not None:

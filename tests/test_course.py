@@ -44,26 +44,25 @@ def test_a_run_counts_claims_and_leaves_the_notebook_as_it_was(tmp_path: Path) -
         "del block",
     )
     before = path.read_bytes()
-    result = run_notebooks.run_one(path, tmp_path / "out")
+    result = run_notebooks.execute(path)
     assert result.error is None
-    assert result.claims == 2
     assert result.seconds > 0
     assert 300e6 < result.peak_bytes < 1.1e9
     assert path.read_bytes() == before
-    assert "✓ two: 1" in result.page.read_text()
+    assert "✓ two: 1" in result.content().decode()
     assert "2 claims held" in result.line()
 
 
 def test_a_failing_cell_is_named(tmp_path: Path) -> None:
     path = notebook_file(tmp_path, "00_bad.ipynb", "a = 1", "b = 0\na / b", "never = 1")
-    result = run_notebooks.run_one(path, tmp_path / "out")
+    result = run_notebooks.execute(path)
     assert result.error == "cell [2] `b = 0`: ZeroDivisionError: division by zero"
     assert "failed" in result.line()
 
 
 def test_a_kernel_that_dies_is_reported(tmp_path: Path) -> None:
     path = notebook_file(tmp_path, "00_dead.ipynb", "import os\nos._exit(1)")
-    result = run_notebooks.run_one(path, tmp_path / "out")
+    result = run_notebooks.execute(path)
     assert result.error is not None
     assert "kernel died" in result.error
 
@@ -73,7 +72,17 @@ def test_peak_memory_of_a_process() -> None:
     assert run_notebooks.resident_peak(2**22 + 1) == 0
 
 
-def test_the_command_runs_chosen_notebooks_and_ends_with_scorecard_and_page(
+# A site that says what it was made of, and fails where a notebook did.
+BUILDER = """\
+import os, pathlib, sys
+folder = pathlib.Path(os.environ["QHELPERS_SITE_NOTEBOOKS"])
+texts = [path.read_text() for path in sorted(folder.glob("*.ipynb"))]
+(folder / "site").write_text("".join(texts))
+sys.exit("RuntimeError" in "".join(texts))
+"""
+
+
+def test_the_command_runs_chosen_notebooks_and_ends_with_scorecard_and_site(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     own_home: Path,
@@ -81,19 +90,39 @@ def test_the_command_runs_chosen_notebooks_and_ends_with_scorecard_and_page(
 ) -> None:
     notebook_file(tmp_path / "notebooks", "00_one.ipynb", "1 + 1")
     notebook_file(tmp_path / "notebooks", "01_two.ipynb", "raise RuntimeError('no')")
+    (tmp_path / "docs" / "site").mkdir(parents=True)
+    (tmp_path / "docs" / "site" / "build.py").write_text(BUILDER)
     monkeypatch.setattr(run_notebooks.paths, "clone", lambda: tmp_path)
     assert main.main(["run", "00"]) == 0
     out = capsys.readouterr().out
     assert "00_one" in out
     assert "01_two" not in out
-    page = own_home / "course" / "index.html"
-    assert str(page) in out
-    assert '<a href="00_one.html">' in page.read_text()
+    assert "model  bytes" in out
+    (stored,) = (own_home / "course").glob("*.ipynb")
+    assert '"text/plain": [\n       "2"' in stored.read_text()
+    assert (own_home / "course" / "site").read_text() == stored.read_text()
     assert main.main(["run"]) == 1
     out = capsys.readouterr().out
     assert "01_two.ipynb, cell [1] `raise RuntimeError('no')`: RuntimeError: no" in out
     assert main.main(["run", "9"]) == 1
     assert "there is no notebook 9" in capsys.readouterr().err
+
+
+def test_a_run_says_what_the_site_needs_and_whether_it_failed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "docs" / "site").mkdir(parents=True)
+    (tmp_path / "docs" / "site" / "build.py").write_text("raise SystemExit(1)")
+    monkeypatch.setattr(run_notebooks.paths, "clone", lambda: tmp_path)
+    assert not run_notebooks.build_site(tmp_path)
+    needs = f'{tmp_path}. For web pages, in a clone of the course: pip install -e ".[site]"\n'
+    monkeypatch.setattr(run_notebooks, "_SITE", ("sphinx", "no-such-package"))
+    assert run_notebooks.build_site(tmp_path)
+    assert needs in capsys.readouterr().out
+    monkeypatch.setattr(run_notebooks, "_SITE", ("sphinx",))
+    monkeypatch.setattr(run_notebooks.paths, "clone", lambda: None)
+    assert run_notebooks.build_site(tmp_path)
+    assert needs in capsys.readouterr().out
 
 
 def test_prepare_fills_the_cache_and_says_how_learners_use_it(

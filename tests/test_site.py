@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 from course_files import NAMES, ROOT, code_cells, draws, markdown_cells, printed, read
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from docutils import nodes
+from docutils.core import publish_doctree
+from myst_parser.docutils_ import Parser
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, writes
 
 sys.path.insert(0, str(ROOT / "docs" / "site"))
 import build
 import slides
+import words
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^(#+) (.*)$", re.MULTILINE)
@@ -75,15 +79,124 @@ def test_each_word_of_the_glossary_stands_in_the_lesson_that_it_names() -> None:
     assert not lost
 
 
+def parsed(markdown: str) -> nodes.document:
+    settings = {"myst_enable_extensions": ["dollarmath", "amsmath"], "report_level": 5}
+    return publish_doctree(markdown, parser=Parser(), settings_overrides=settings)
+
+
+def linked(page: nodes.Element) -> list[tuple[str, str]]:
+    """Return what is linked to the glossary, with the words that it is linked to."""
+    found = [link for link in page.findall(nodes.reference) if "word" in link["classes"]]
+    return [(link.astext(), link["refuri"]) for link in found]
+
+
+TINY = """# Scale of outliers
+
+They scale a sum, autoscale, `point`, $scale$, [outliers](a.md). **Zero points**: *scales* of zero
+point 0, to the point; one per
+channel. Per-tensor, per-channel, "dequantized".
+
+| clipping |
+|---|
+| outlier |
+
+<details><summary>Hint</summary>
+
+Clipping, an outlier.
+
+</details>
+
+An Outlier: clipping. A scale again, QATs of 16x8.
+
+## Sources
+
+AWQ
+"""
+WORDS = "AWQ", "Clipping", "Dequantize", "Outlier", "Per-channel", "Point", "QAT", "Scale", "Tensor"
+
+
+def test_the_first_mention_of_each_word_is_linked_and_nothing_else() -> None:
+    page, plain = parsed(TINY), parsed(TINY)
+    words.link(page, {word: word for word in (*WORDS, "16x8", "Zero point")})
+    assert page.astext() == plain.astext()
+    assert linked(page) == [
+        ("Zero points", "Zero point"),
+        ("scales", "Scale"),
+        ("point", "Point"),
+        ("per\nchannel", "Per-channel"),
+        ("dequantized", "Dequantize"),
+        ("Outlier", "Outlier"),
+        ("clipping", "Clipping"),
+        ("QATs", "QAT"),
+        ("16x8", "16x8"),
+    ]
+    (bold,) = page.findall(nodes.strong)
+    assert linked(bold) == [("Zero points", "Zero point")]
+    (last,) = (p for p in page.findall(nodes.paragraph) if p.astext().startswith("An Outlier"))
+    assert [child.astext() for child in last.children[1:4:2]] == ["Outlier", "clipping"]
+
+
+def test_each_lesson_links_the_words_that_it_introduces_and_none_twice() -> None:
+    text = text_of(ROOT / "docs" / "glossary.md")
+    homes = re.findall(r"(?ms)^## ([^\n]+)\n\n[^#]*?\n\[\d\d\]\(\.\./notebooks/(\w+)\.", text)
+    assert len(homes) == len(re.findall(r"(?m)^## ", text))
+    for name in NAMES:
+        page = parsed(text_of(notebook(name)))
+        words.link(page, {word: word for word, _ in homes})
+        found = [word for _, word in linked(page)]
+        assert len(found) == len({*found}), name
+        assert not {word for word, home in homes if home == name} - {*found}, name
+
+
+@pytest.mark.framework  # Sphinx takes as long as a framework
+def test_a_site_links_its_words_and_shows_what_a_run_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sphinx.cmd.build import build_main
+
+    def built() -> str:
+        command = ["-q", "-W", "-c", str(ROOT / "docs" / "site"), "-d", str(tmp_path / "trees")]
+        assert build_main([*command, str(tmp_path), str(tmp_path / "out")]) == 0
+        page = (tmp_path / "out" / "notebooks" / "03_a.html").read_text(encoding="utf-8")
+        assert page.count('href="../docs/glossary.html#zero-point"') == 1
+        return page
+
+    def lesson(said: str, printed: str) -> str:
+        code = new_code_cell("1", outputs=[new_output("stream", text=printed)])
+        text = f"# A\n\n{said} zero point, one zero point."
+        language = {"language_info": {"name": "python"}}
+        return writes(new_notebook(cells=[new_markdown_cell(text), code], metadata=language))
+
+    for folder in ("docs", "notebooks", "run"):
+        (tmp_path / folder).mkdir()
+    toc = "# Index\n\n```{toctree}\nglossary\n../notebooks/03_a\n```\n"
+    (tmp_path / "docs" / "index.md").write_text(toc)
+    (tmp_path / "docs" / "glossary.md").write_text("# Words\n\n## Zero point\n\nThe integer.\n")
+    (tmp_path / "notebooks" / "03_a.ipynb").write_text(lesson("One", "as stored"))
+    monkeypatch.setenv("QHELPERS_SITE_NOTEBOOKS", str(tmp_path / "run"))
+    assert "as stored" in built()
+    copy = tmp_path / "run" / "03_a.ipynb"
+    copy.write_text(lesson("One", "as run"))
+    assert "as run" in built()
+    copy.write_text(lesson("One", "as run again"))
+    assert "as run again" in built()
+    (tmp_path / "notebooks" / "03_a.ipynb").write_text(lesson("Another", "as stored since"))
+    assert "as stored since" in built(), "the run's lesson was another"
+    (tmp_path / "notebooks" / "03_a.ipynb").write_text(lesson("One", "as stored"))
+    assert "as run again" in built()
+    copy.unlink()
+    assert "as stored" in built()
+
+
 def mistakes(name: str) -> list[str]:
     """Return the headings under which a lesson shows mistakes."""
     found, inside = [], False
-    for depth, words in headings(notebook(name)):
+    for depth, heading in headings(notebook(name)):
         if depth == 2:
-            inside = words == "What goes wrong"
-            found += [words] if words.startswith("Case ") else []
-        elif inside and not words.startswith("Exercise "):
-            found.append(words)
+            inside = heading == "What goes wrong"
+            found += [heading] if heading.startswith("Case ") else []
+        elif inside and not heading.startswith("Exercise "):
+            found.append(heading)
     return found
 
 

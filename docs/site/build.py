@@ -1,10 +1,13 @@
 """Builds the web site and checks that it needs nothing from outside: `make site`.
 
 Pages are made by Sphinx (`conf.py`); MathJax is fetched from npm once and kept in `generated/npm`.
+Where QHELPERS_SITE_NOTEBOOKS names a folder of executed notebooks, as `make run` does, the site
+shows their outputs, and goes to `site` in that folder; only pages that have changed are made anew.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -14,7 +17,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
-SITE = ROOT / "generated" / "site"
+RUN = os.environ.get("QHELPERS_SITE_NOTEBOOKS")
+SITE = Path(RUN or ROOT / "generated").resolve() / "site"
 NPM = ROOT / "generated" / "npm"
 VERSIONS = {"mathjax": "3.2.2", "reveal.js": "5.2.1"}
 # What a page loads by itself. Links that a reader may follow may lead outside.
@@ -30,8 +34,11 @@ def fetched(package: str) -> Path | None:
     if not folder.exists():
         wanted = f"{package}@{VERSIONS[package]}"
         command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-        NPM.mkdir(parents=True, exist_ok=True)
+        command += ["--fetch-retries=0", "--fetch-timeout=20000"]
         try:
+            if os.environ.get("QHELPERS_OFFLINE") == "1":
+                raise OSError("QHELPERS_OFFLINE is set")
+            NPM.mkdir(parents=True, exist_ok=True)
             subprocess.run([*command, "--prefix", str(NPM), wanted], check=True, timeout=300)
         except (OSError, subprocess.SubprocessError) as error:
             print(f"{wanted} could not be fetched with npm ({error}).")
@@ -99,9 +106,10 @@ def faults(site: Path) -> list[str]:
 def main() -> int:
     """Build, check and say where the site is; arguments go to Sphinx."""
     mathjax = fetched("mathjax")
-    shutil.rmtree(SITE, ignore_errors=True)  # pages of an earlier run
-    command = [sys.executable, "-m", "sphinx", "-q", "-E", "-W", "--keep-going", "-c", "docs/site"]
-    trees = ["-d", str(ROOT / "generated" / "doctrees")]
+    if not RUN:
+        shutil.rmtree(SITE, ignore_errors=True)  # pages of an earlier build
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-c", "docs/site"]
+    trees = ["-d", str(SITE.parent / "doctrees"), *([] if RUN else ["-E"])]
     done = subprocess.run([*command, *trees, *sys.argv[1:], str(ROOT), str(SITE)], cwd=ROOT)
     if done.returncode:
         return done.returncode

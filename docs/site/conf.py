@@ -6,12 +6,14 @@ import importlib.metadata
 import json
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 from qhelpers.cli import address
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).parent))  # words.py
 
 project = "Quantization, byte for byte"
 author = "the course's authors"
@@ -20,7 +22,7 @@ root_doc = "docs/index"
 include_patterns = ["docs/**", "notebooks/*.ipynb", "deploy/README.md"]
 # The walk through the folders stops at these.
 exclude_patterns = ["docs/site", "**/.ipynb_checkpoints", ".*", "generated", "build", "tests"]
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "words"]
 
 # Notebooks: shown as they are stored, which the tests compare with what they compute.
 nb_execution_mode = "off"
@@ -82,13 +84,18 @@ _HANDOUT = re.compile(r"\[([^\]]*)\]\(((?:teach/)?handout\.html)\)")
 def prepare(app: Any, name: str, source: list[str]) -> None:
     """Make a page fit for a site: badges as words, figures with their descriptions.
 
-    Where `QHELPERS_SITE_NOTEBOOKS` names a folder, outputs are those of the copies in it.
+    Where a run has executed a copy of a lesson, and the lesson is still the same, outputs are its.
     """
     if not name.startswith("notebooks/"):  # what the README says is in docs/run.md
         source[0] = _HANDOUT.sub(r'<a href="\2">\1</a>', _README.sub(r"\1run.md", source[0]))
         return
-    run = Path(os.environ.get("QHELPERS_SITE_NOTEBOOKS", "")) / f"{Path(name).name}.ipynb"
-    notebook = json.loads(run.read_text("utf-8") if run.is_file() else source[0])
+    app.env.note_dependency("docs/glossary.md")  # which it links
+    notebook, copy = json.loads(source[0]), executed(name)
+    if copy:
+        app.env.note_dependency(str(copy))
+        run = json.loads(copy.read_text("utf-8"))
+        if [c["source"] for c in run["cells"]] == [c["source"] for c in notebook["cells"]]:
+            notebook = run
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             cell["source"] = _BADGE.sub(r"[\1]", "".join(cell["source"]))
@@ -97,6 +104,25 @@ def prepare(app: Any, name: str, source: list[str]) -> None:
                 said = output["metadata"].get("image/png", {}).get("alt", "a figure")
                 cell["metadata"]["mystnb"] = {"image": {"alt": said}}
     source[0] = json.dumps(notebook)
+
+
+def executed(name: str) -> Path | None:
+    """Return a run's copy of a lesson, if there is one in the folder QHELPERS_SITE_NOTEBOOKS."""
+    run = os.environ.get("QHELPERS_SITE_NOTEBOOKS")
+    copy = Path(run or "") / f"{Path(name).name}.ipynb"
+    return copy if run and copy.is_file() else None
+
+
+def renewed(app: Any, env: Any, added: set[str], changed: set[str], removed: set[str]) -> list[str]:
+    """Return the lessons that were executed after their pages were made; remove old pages."""
+    for name in removed:
+        Path(app.outdir, f"{name}.html").unlink(missing_ok=True)
+    found = []
+    for name in env.found_docs:
+        copy, page = executed(name), Path(app.outdir, f"{name}.html")
+        if copy and not (page.is_file() and page.stat().st_mtime > copy.stat().st_mtime):
+            found.append(name)
+    return found
 
 
 def plain(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
@@ -117,4 +143,5 @@ def plain(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[
 def setup(app: Any) -> None:
     """Let Sphinx call `prepare` for each page, `plain` for each docstring before napoleon does."""
     app.connect("source-read", prepare)
+    app.connect("env-get-outdated", renewed)
     app.connect("autodoc-process-docstring", plain, priority=400)

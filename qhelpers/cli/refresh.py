@@ -20,22 +20,19 @@ def refresh(numbers: Sequence[str] = ()) -> bool:
 
     One that fails keeps the outputs that it had.
     """
-    nbformat = paths.require("nbformat", extra="lab")
-    fine = True
-    for path in run_notebooks.find(numbers):
-        notebook = nbformat.read(path, as_version=4)
-        error, peak = run_notebooks.execute(notebook, path.parent, path.stem)
-        if error:
-            fine = False
-            print(f"{path.stem}: kept as it was, {error}", flush=True)
-            continue
-        tidy(notebook)
-        paths.write_atomically(path, nbformat.writes(notebook).encode() + b"\n")
-        print(f"{path.stem}: stored, peak {peak / 1e9:.2f} GB", flush=True)
+
+    def store(result: run_notebooks.Result) -> str:
+        path = result.path
+        if result.error:
+            return f"{path.stem}: kept as it was, {result.error}"
+        tidy(result.notebook)
+        paths.write_atomically(path, result.content())
         if path.stem.startswith("00_"):
             picture = path.parent.parent / "docs" / "picture.png"
-            paths.write_atomically(picture, first_picture(notebook))
-    return fine
+            paths.write_atomically(picture, first_picture(result.notebook))
+        return f"{path.stem}: stored, peak {result.peak_bytes / 1e9:.2f} GB"
+
+    return run_notebooks.each(numbers, store)
 
 
 def tidy(notebook: Any) -> None:

@@ -1,4 +1,4 @@
-"""Runs the notebooks headless: progress, time, peak memory, an HTML copy."""
+"""Runs the notebooks headless: progress, time, peak memory, the web site with what came out."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import atexit
 import contextlib
 import os
 import subprocess
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,23 +16,31 @@ from typing import Any
 from qhelpers import paths
 from qhelpers.progress import progress
 
+_SITE = ("sphinx", "sphinx-book-theme", "myst-nb")  # the extra "site"
+
 
 @dataclass(frozen=True)
 class Result:
     """What one run of one notebook gave."""
 
-    name: str
+    path: Path
+    notebook: Any  # as executed
     seconds: float  # wall time, kernel start included
     peak_bytes: int  # highest resident memory of its kernel
-    claims: int  # how many held
     error: str | None  # which cell failed and how
-    page: Path  # the HTML copy of the executed notebook
+
+    def content(self) -> bytes:
+        """Return the notebook as it is stored in a file."""
+        nbformat = paths.require("nbformat", extra="lab")
+        return bytes(nbformat.writes(self.notebook).encode() + b"\n")
 
     def line(self) -> str:
-        """Return the result as one line for the terminal."""
-        verdict = "failed" if self.error else f"{self.claims} claims held"
+        """Return the result as a line for the terminal; one more says what failed."""
+        verdict = f"{count_claims(self.notebook)} claims held"
+        if self.error:
+            verdict = f"failed\n    {self.path}, {self.error}"
         peak = f"{self.peak_bytes / 1e9:.2f} GB" if self.peak_bytes else "?"
-        return f"{self.name:32} {self.seconds:6.1f} s   peak {peak:>8}   {verdict}"
+        return f"{self.path.stem:32} {self.seconds:6.1f} s   peak {peak:>8}   {verdict}"
 
 
 def find(numbers: Sequence[str] = ()) -> list[Path]:
@@ -66,13 +75,10 @@ def resident_peak(pid: int) -> int:
         return 0
 
 
-def execute(notebook: Any, folder: Path, label: str) -> tuple[str | None, int]:
-    """Execute an nbformat notebook in place, in a kernel of its own that works in `folder`.
-
-    Returns:
-        None or a description of the cell that failed, and the kernel's peak memory in bytes.
-    """
+def execute(path: Path, folder: Path | None = None) -> Result:
+    """Execute a notebook in memory, in a kernel of its own that works in `folder`, else in its."""
     nbclient = paths.require("nbclient", extra="lab")
+    notebook = paths.require("nbformat", extra="lab").read(path, as_version=4)
     failed: list[Any] = []
     peak = 0
 
@@ -83,12 +89,13 @@ def execute(notebook: Any, folder: Path, label: str) -> tuple[str | None, int]:
         advance()
 
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
-    with progress(total, label) as advance:
+    started = time.perf_counter()
+    with progress(total, path.stem) as advance:
         client = nbclient.NotebookClient(
             notebook,
             timeout=600,
             kernel_name="python3",
-            resources={"metadata": {"path": str(folder)}},
+            resources={"metadata": {"path": str(folder or path.parent)}},
             on_cell_executed=executed,
             on_cell_error=lambda cell, **_: failed.append(cell),
         )
@@ -104,7 +111,7 @@ def execute(notebook: Any, folder: Path, label: str) -> tuple[str | None, int]:
             atexit.unregister(client._cleanup_kernel)  # done already, fails a second time
         except TimeoutError:
             error = "a cell took longer than 600 s"
-    return error, peak
+    return Result(path, notebook, time.perf_counter() - started, peak, error)
 
 
 def count_claims(notebook: Any) -> int:
@@ -114,52 +121,47 @@ def count_claims(notebook: Any) -> int:
     return sum(line.startswith("✓ ") for text in texts for line in text.splitlines())
 
 
-def run_one(path: Path, out: Path) -> Result:
-    """Execute a copy of a notebook; the copy and an HTML page of it go to the folder `out`."""
-    nbformat = paths.require("nbformat", extra="lab")
-    nbconvert = paths.require("nbconvert", extra="lab")
-    notebook = nbformat.read(path, as_version=4)
-    started = time.perf_counter()
-    error, peak = execute(notebook, path.parent, path.stem)
-    seconds = time.perf_counter() - started
-    paths.write_atomically(out / path.name, nbformat.writes(notebook).encode())
-    body, _ = nbconvert.HTMLExporter().from_notebook_node(notebook)
-    page = paths.write_atomically(out / f"{path.stem}.html", body.encode())
-    return Result(path.stem, seconds, peak, count_claims(notebook), error, page)
+def each(numbers: Sequence[str], done: Callable[[Result], str]) -> bool:
+    """Execute notebooks, such as "02", or all; say whether all ran without an error.
 
-
-def write_index(results: Sequence[Result], scorecard_html: str, out: Path) -> Path:
-    """Write `index.html`, which links the pages in `out` and shows the scorecard's table."""
-    rows = "\n".join(
-        f'<li><a href="{r.page.name}">{r.name}</a> ({r.seconds:.0f} s, {r.claims} claims held)</li>'
-        for r in results
-    )
-    title = "Quantization, byte for byte"
-    page = (
-        f"<!DOCTYPE html><html lang='en'><meta charset='utf-8'><title>{title}</title>"
-        "<body style='font-family: sans-serif; max-width: 60rem; margin: 2rem auto'>"
-        f"<h1>{title}</h1><ol start='0'>{rows}</ol>{scorecard_html}"
-    )
-    return paths.write_atomically(out / "index.html", page.encode())
+    What `done` makes of each is printed.
+    """
+    fine = True
+    for path in find(numbers):
+        result = execute(path)
+        print(done(result), flush=True)
+        fine = fine and not result.error
+    return fine
 
 
 def run(numbers: Sequence[str] = ()) -> bool:
-    """Run notebooks, such as "02", or all, and report; say whether all ran without an error."""
+    """Run notebooks, such as "02", or all, and report; say whether all went well."""
     from qhelpers import data
     from qhelpers.evaluation import scorecard
 
-    out = paths.home() / "course"
-    results = []
-    for path in find(numbers):
-        result = run_one(path, out)
-        results.append(result)
-        print(result.line(), flush=True)
-        if result.error:
-            print(f"    {path}, {result.error}", flush=True)
-    card = scorecard.Scorecard.load(data.load(quiet=True))
-    print(f"\n{card.text()}\n")
-    print(f"The course as web pages: {write_index(results, card.html(), out)}")
-    return not any(result.error for result in results)
+    out = paths.home().resolve() / "course"
+
+    def kept(result: Result) -> str:
+        paths.write_atomically(out / result.path.name, result.content())
+        return result.line()
+
+    fine = each(numbers, kept)
+    print(f"\n{scorecard.Scorecard.load(data.load(quiet=True)).text()}\n")
+    return build_site(out) and fine
+
+
+def build_site(out: Path) -> bool:
+    """Build the web site with the outputs of the notebooks in `out`; say whether that went well.
+
+    Where it cannot be built, a line says what is missing; that is no failure.
+    """
+    clone = paths.clone()
+    if not clone or not all(map(paths.version, _SITE)):
+        print(f'Executed: {out}. For web pages, in a clone of the course: pip install -e ".[site]"')
+        return True
+    print("Building the web site: less than a minute, mostly", flush=True)
+    told = {**os.environ, "QHELPERS_SITE_NOTEBOOKS": str(out)}
+    return not subprocess.run([sys.executable, clone / "docs/site/build.py"], env=told).returncode
 
 
 def prepare(numbers: Sequence[str] = ()) -> bool:
@@ -169,14 +171,9 @@ def prepare(numbers: Sequence[str] = ()) -> bool:
     """
     from qhelpers import data
 
-    nbformat = paths.require("nbformat", extra="lab")
     home = paths.writable(paths.home())
     data.load()
-    fine = True
-    for path in find(numbers):
-        error, _ = execute(nbformat.read(path, as_version=4), path.parent, path.stem)
-        print(f"{path.stem:32} {error or 'prepared'}", flush=True)
-        fine = fine and not error
+    fine = each(numbers, lambda result: f"{result.path.stem:32} {result.error or 'prepared'}")
     images = os.environ.get("QHELPERS_DATA_DIR", "")
     also = f" QHELPERS_DATA_DIR={images}" if images else ""
     print(f"\nFor learners on this machine: QHELPERS_HOME={home}{also}")

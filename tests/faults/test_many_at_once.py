@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from course_files import NAMES, read
+from course_files import NOTEBOOKS
 
 from qhelpers.cli import run_notebooks
 
@@ -24,11 +24,12 @@ EIGHT = {
 def test_eight_at_once(
     own_home: Path, tmp_path: Path, figure: Callable[[str], None], what: str
 ) -> None:
-    names = [next(n for n in NAMES if n.startswith(number)) for number in EIGHT[what]]
+    files = {path.name[:2]: path for path in NOTEBOOKS}
+    chosen = [files[number] for number in EIGHT[what]]
     begin = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
-        runs = [pool.submit(run_notebooks.execute, read(name), tmp_path, name) for name in names]
-        errors = [run.result()[0] for run in runs]
+        runs = [pool.submit(run_notebooks.execute, path, tmp_path) for path in chosen]
+        errors = [run.result().error for run in runs]
     seconds = time.monotonic() - begin
     assert errors == [None] * 8
     assert not list(own_home.rglob("*.part"))
@@ -40,5 +41,5 @@ def test_eight_at_once(
     assert all(json.loads(path.read_bytes())["bytes"] for path in rows)
     assert networks
     assert rows
-    files = len(networks) + len(rows)
-    figure(f"{what}, at once: {seconds:.0f} s, 0 failures; {files} files in the cache, 0 corrupt")
+    count = len(networks) + len(rows)
+    figure(f"{what}, at once: {seconds:.0f} s, 0 failures; {count} files in the cache, 0 corrupt")
