@@ -11,6 +11,7 @@ import io
 import os
 import secrets
 import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -42,12 +43,9 @@ def home() -> Path:
     clone, else the user's cache folder. A PermissionError says that it cannot be made.
     """
     root, chosen = clone(), _chosen()
-    if chosen is not None:
-        folder = user_cache() if shared() else chosen
-    elif root is not None and os.access(root, os.W_OK):
+    folder = chosen if chosen and not shared() else user_cache()
+    if chosen is None and root is not None and os.access(root, os.W_OK):
         folder = root / "generated"
-    else:
-        folder = user_cache()
     return _made(folder)
 
 
@@ -188,6 +186,7 @@ def require(module: str, extra: str) -> ModuleType:
     """Import an optional package, such as "tensorflow", which an extra of qhelpers brings.
 
     Stopping the kernel waits until it is imported: half a framework cannot be imported again.
+    Before TensorFlow joins PyTorch in a process, or PyTorch TensorFlow, a line says what it costs.
 
     Raises:
         ImportError: it is not installed; the message says how to install it.
@@ -196,6 +195,9 @@ def require(module: str, extra: str) -> ModuleType:
     stops: list[int] = []
     before = signal.getsignal(signal.SIGINT)
     main = threading.current_thread() is threading.main_thread() and before is not None
+    other = {"tensorflow": "torch", "torch": "tensorflow"}.get(module)
+    if other in sys.modules and module not in sys.modules:  # said before it, in case of a crash
+        print(f"{module} beside {other}: 0.6 GB more, or a crash. Restart the kernel.", flush=True)
     if main:
         signal.signal(signal.SIGINT, lambda number, _: stops.append(number))
     try:

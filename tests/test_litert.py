@@ -226,14 +226,27 @@ def test_predictions_are_close_to_keras(
     assert np.abs(found - expected).max() < tolerance * np.ptp(expected)
 
 
-def test_batches_change_nothing(files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("recipe", conversion.RECIPES)
+def test_batches_change_nothing(
+    recipe: str, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     many = np.random.default_rng(1).random((23, *SHAPE), dtype=np.float32)
-    model = litert.LiteModel(files["int8"])
+    model = litert.LiteModel(files[recipe])
     together = model.predict(many)
-    monkeypatch.setattr(litert, "_BATCH", 5)
+    monkeypatch.setattr(litert, "_ON_XNNPACK", 5)
     np.testing.assert_array_equal(model.predict(many), together)
     one_by_one = np.concatenate([model.predict(image[None]) for image in many])
     np.testing.assert_array_equal(one_by_one, together)
+
+
+@pytest.mark.parametrize(("engine", "most"), [("xnnpack", 50), ("optimized", 250)])
+def test_xnnpack_takes_memory_for_few_images(
+    engine: str, most: int, files: dict[str, bytes]
+) -> None:
+    """It keeps what the largest batch took; the float sums of "optimized" depend on the batch."""
+    model = litert.LiteModel(files["float32"], engine)
+    model.predict(np.zeros((500, *SHAPE), np.float32))
+    assert model.interpreter.get_input_details()[0]["shape"][0] == most
 
 
 def test_raw_in_raw_out(files: dict[str, bytes], images: np.ndarray) -> None:

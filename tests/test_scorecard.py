@@ -259,6 +259,24 @@ def test_lesson_measures_stores_and_returns_its_rows(digits: Digits) -> None:
     assert small.runs == 1
 
 
+def test_lesson_keeps_no_floats_of_all_images_at_once() -> None:
+    """MNIST's test images are 31 MB of floats. An answer is 0 where the first pixel is bright."""
+    images = np.random.default_rng(0).integers(0, 256, (2100, 28, 28), np.uint8)
+    labels = np.zeros(2100, np.uint8)
+    digits = Digits("many", "many", images, labels, images, labels, "0123456789ab")
+    sizes: list[int] = []
+
+    class Summing(_FakeModel):
+        def predict(self, images: np.ndarray) -> np.ndarray:
+            sizes.append(len(images))
+            return np.stack([images[:, 0, 0], np.full(len(images), 0.5)], axis=1)
+
+    card = scorecard.lesson({"float32": Summing(labels, 1, 4000)}, digits, upto=3)
+    assert max(sizes) <= 1000
+    expected = (images[:, 0, 0] > 127).sum()
+    assert (card.rows[0].n, card.rows[0].correct) == (2100, expected)
+
+
 @pytest.mark.parametrize(
     ("ratio", "words"),
     [(3.44, "3.4x slower"), (0.5, "2.0x faster"), (1.05, "the same"), (0.95, "the same")],

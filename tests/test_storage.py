@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from course_files import ROOT
@@ -233,3 +234,32 @@ def test_stopping_the_kernel_waits_until_a_framework_is_imported(
         paths.require("slow_framework", extra="")
     assert sys.modules.pop("slow_framework").ready
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize(("first", "second"), [("tensorflow", "torch"), ("torch", "tensorflow")])
+def test_a_second_framework_is_announced_before_it_is_loaded(
+    first: str,
+    second: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Before, not behind: PyTorch's plain build crashes a process that has TensorFlow."""
+
+    def load(name: str) -> ModuleType:
+        print(f"loading {name}")
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+        return sys.modules[name]
+
+    for name in (first, second):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(paths.importlib, "import_module", load)
+    paths.require(first, extra="")
+    paths.require("ai_edge_litert", extra="")
+    assert capsys.readouterr().out == f"loading {first}\nloading ai_edge_litert\n"
+    paths.require(second, extra="")
+    paths.require(second, extra="")
+    said, *rest = capsys.readouterr().out.splitlines()
+    assert rest == [f"loading {second}"] * 2
+    assert said.startswith(f"{second} beside {first}: 0.6 GB more")
+    assert "Restart the kernel" in said
+    assert len(said) <= 78

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from html import escape
 from pathlib import Path
 
+import numpy as np
 import tabulate
 
 from qhelpers import paths
@@ -118,22 +119,23 @@ def lesson(
     The first model is the float32 one that the others are compared with. `outputs`, [n, 10] by
     name, are of models that have been run on the test images already. `upto` is the lesson.
     """
-    images = to_float(digits.test_images)
-    times = metrics.latency({name: model.single(images[0]) for name, model in models.items()})
+    images = digits.test_images
+    times = metrics.latency({n: model.single(to_float(images[0])) for n, model in models.items()})
     known = dict(outputs or {})
     (first, reference), *_ = models.items()
     for name, model in models.items():
-        known[name] = known[name] if name in known else model.predict(images)
-        add(
-            row(
-                *(name, digits, model.content, known[name], known[first]),
-                lesson=upto,
-                latency=times[name],
-                threads=model.threads,
-                reference=first,
-                reference_content=reference.content,
-            )
+        if name not in known:  # in parts: as floats, all images would take 31 MB
+            parts = (to_float(images[i : i + 1000]) for i in range(0, len(images), 1000))
+            known[name] = np.concatenate([model.predict(part) for part in parts])
+        measured = row(
+            *(name, digits, model.content, known[name], known[first]),
+            lesson=upto,
+            latency=times[name],
+            threads=model.threads,
+            reference=first,
+            reference_content=reference.content,
         )
+        add(measured)
     return Scorecard.load(digits, upto)
 
 

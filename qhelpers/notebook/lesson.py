@@ -19,12 +19,7 @@ from qhelpers.notebook import progress
 
 _SEED = 0
 # The extra of pyproject.toml that brings each framework.
-_EXTRAS = {
-    "tensorflow": "tensorflow",
-    "ai_edge_litert": "litert",
-    "torch": "torch",
-    "torchao": "torchao",
-}
+_EXTRAS = {name: name for name in ("tensorflow", "torch", "torchao")} | {"ai_edge_litert": "litert"}
 
 # Modules whose deprecations are their makers' business. A warning that points at the reader's own
 # cell has another module, and stays.
@@ -163,6 +158,4 @@ def _quiet_and_seed_after_import() -> None:
         keras.config.disable_interactive_logging()
         keras.utils.set_random_seed(_SEED)
     if "torch" in sys.modules:
-        import torch
-
-        torch.manual_seed(_SEED)
+        sys.modules["torch"].manual_seed(_SEED)
