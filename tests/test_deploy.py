@@ -36,9 +36,16 @@ def test_the_image_copies_what_exists() -> None:
     assert wanted <= set(copied)
 
 
+def test_the_image_copies_nothing_that_only_this_machine_made() -> None:
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    assert {".venv", "**/__pycache__", "**/.ipynb_checkpoints"} <= set(ignored)
+    assert not {name for line in instructions("COPY") for name in line.split()} & set(ignored)
+
+
 def test_the_image_is_the_lock_on_a_python_that_the_course_runs_with() -> None:
     runs = " && ".join(instructions("RUN"))
-    assert "--torch-backend=cpu -r /srv/byte-for-byte/requirements.txt" in runs
+    assert '"$@" -r /srv/byte-for-byte/requirements.txt "jupyterhub==$JUPYTERHUB"' in runs
+    assert "{ lock --torch-backend=cpu || lock; }" in runs  # as the Makefile does
     assert "python -m qhelpers prepare" in runs
     (comment,) = [line for line in LINES if line.startswith("# Debian 12 has Python")]
     minor = int(comment.split(".")[1])
