@@ -121,6 +121,12 @@ def test_everybody_names_the_same_versions_of_python() -> None:
     assert f'python: ["3.{low}", "3.{high}"]' in workflow
 
 
+def test_who_forks_is_told_the_tag_that_set_up_cells_install() -> None:
+    for page in ("README.md", "CONTRIBUTING.md"):
+        told = re.findall(r"git tag (\S+)", (ROOT / page).read_text(encoding="utf-8"))
+        assert told == [f"v{PROJECT['version']}"], page
+
+
 def test_no_registry_host_is_named() -> None:
     hosts = r"pypi\.org|pythonhosted|download\.pytorch|anaconda\.org|npmjs|deb\.debian"
     hosts += r"|docker\.io|quay\."
