@@ -52,7 +52,7 @@ help:
 	@echo "make doctor       is everything here that the course needs?"
 	@echo "make offline-kit  one archive from which 'make lab' works without network; WALK=1: without PyTorch"
 	@echo "make image        the course as a container image for JupyterHub: see deploy/README.md"
-	@echo "make colab        can the notebooks' set-up cells install beside Colab's versions? (needs the network)"
+	@echo "make colab        can the notebooks' set-up cells install beside Colab's versions? RUN=1: they run"
 
 $(READY): requirements.txt
 	@$(PYTHON) scripts/before_installing.py python disk index
@@ -92,7 +92,7 @@ offline-kit: $(READY)
 	@WALK=$(WALK) scripts/offline-kit
 
 colab: $(READY)
-	@$(BIN)/python tests/colab/check.py
+	@$(BIN)/python tests/colab/check.py $(if $(RUN),run $(ARGS))
 
 image:
 	$(CONTAINER) build --file deploy/Containerfile --build-arg JUPYTERHUB=$(JUPYTERHUB) \

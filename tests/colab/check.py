@@ -81,4 +81,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["run"]:
+        sys.path.insert(0, str(ROOT / "tests"))
+        from colab import run
+
+        sys.exit(run.main(sys.argv[2:]))
     sys.exit(main())
