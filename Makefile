@@ -31,7 +31,11 @@ CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cup
         nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \
         nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx triton
 
-.PHONY: help lab run site slides test test-slow test-offline faults quick bench doctor lint lock \
+# Of every locked file but these, which come from one of two indexes, the hash is known and held.
+TWICE := torch torchao torchvision
+LOCK := -r requirements.txt --constraint requirements.hashes.txt
+
+.PHONY: help lab run site slides test test-slow test-offline faults quick bench doctor lint lock hashes \
         offline-kit image colab clean
 
 help:
@@ -48,7 +52,7 @@ help:
 	@echo "make doctor       is everything here that the course needs?"
 	@echo "make offline-kit  one archive from which 'make lab' works without network; WALK=1: without PyTorch"
 	@echo "make image        the course as a container image for JupyterHub: see deploy/README.md"
-	@echo "make colab        can the notebooks' set-up cells install beside Colab's versions? (needs the network)"
+	@echo "make colab        can the notebooks' set-up cells install beside Colab's versions? RUN=1: they run"
 
 $(READY): requirements.txt
 	@$(PYTHON) scripts/before_installing.py python disk index
@@ -60,9 +64,9 @@ $(READY): requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(OFFLINE) uv
 	@[ -z "$(KIT)" ] || $(BIN)/uv pip install --python $(VENV) --quiet --no-index --no-deps wheels/*.whl
 	@[ -n "$(KIT)" ] || $(ASK) || { echo "uv gets no answer: tell it of your index or proxy (UV_DEFAULT_INDEX, HTTPS_PROXY)" && exit 1; }
-	@[ -n "$(KIT)" ] || $(BIN)/uv pip install --python $(VENV) --quiet --torch-backend=cpu -r requirements.txt 2> $(VENV)/cpu-build.log || { \
+	@[ -n "$(KIT)" ] || $(BIN)/uv pip install --python $(VENV) --quiet --torch-backend=cpu $(LOCK) 2> $(VENV)/cpu-build.log || { \
 	  $(PYTHON) scripts/before_installing.py plain-disk && echo "The small CPU build of PyTorch could not be had (why: $(VENV)/cpu-build.log); installing the plain one" && \
-	  $(BIN)/uv pip install --python $(VENV) --quiet -r requirements.txt; }
+	  $(BIN)/uv pip install --python $(VENV) --quiet $(LOCK); }
 	@$(BIN)/uv pip install --python $(VENV) --quiet $(OFFLINE) --no-deps --editable .
 	@echo "Compiling the packages, so that the first import is as fast as the next"
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null 2>&1 || true
@@ -88,7 +92,7 @@ offline-kit: $(READY)
 	@WALK=$(WALK) scripts/offline-kit
 
 colab: $(READY)
-	@$(BIN)/python tests/colab/check.py
+	@$(BIN)/python tests/colab/check.py $(if $(RUN),run $(ARGS))
 
 image:
 	$(CONTAINER) build --file deploy/Containerfile --build-arg JUPYTERHUB=$(JUPYTERHUB) \
@@ -132,6 +136,13 @@ lock: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.10 \
 	  --all-extras --no-header --no-annotate $(CUDA:%=--no-emit-package %) \
 	  pyproject.toml --output-file requirements.txt
+	@$(MAKE) --no-print-directory hashes
+
+# Of the versions that requirements.txt has: a file of its own, for pip takes all with hashes or none.
+hashes: $(READY)
+	$(BIN)/uv pip compile --quiet --universal --no-deps --python-version 3.10 --generate-hashes \
+	  --no-header --no-annotate $(TWICE:%=--no-emit-package %) \
+	  requirements.txt --output-file requirements.hashes.txt
 
 clean:
 	rm -rf $(VENV) generated build qhelpers.egg-info

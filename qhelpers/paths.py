@@ -222,11 +222,11 @@ def install_command(extra: str) -> str:
     if clone() is not None:
         return f'pip install -e ".{extras}"'
     try:
-        links = metadata.metadata("qhelpers").get_all("Project-URL") or []
+        about = metadata.metadata("qhelpers")
     except metadata.PackageNotFoundError:
-        links = []
-    address = dict(link.split(", ", 1) for link in links).get("Repository")
-    return f'pip install "qhelpers{extras}{f" @ git+{address}" if address else ""}"'
+        return f'pip install "qhelpers{extras}"'
+    links = dict(link.split(", ", 1) for link in about.get_all("Project-URL") or [])
+    return f'pip install "qhelpers{extras} @ git+{links["Repository"]}@v{about["Version"]}"'
 
 
 def torchao_for() -> str:

@@ -74,11 +74,17 @@ def index():
     if not pip:
         return True, "not known before the environment is there", ""
     ask = [sys.executable, *pip, "index", "versions", "uv", "--timeout", "5", "--retries", "0"]
+    seconds = patience()
     try:
-        done = subprocess.run(ask, capture_output=True, timeout=INDEX_SECONDS)
+        done = subprocess.run(ask, capture_output=True, timeout=seconds)
     except subprocess.TimeoutExpired:
-        return False, f"no answer within {INDEX_SECONDS} seconds", advice
+        return False, f"no answer within {seconds:.0f} seconds", advice
     return (True, "answers", "") if done.returncode == 0 else (False, "cannot be reached", advice)
+
+
+def patience():
+    """Return how many seconds an answer may take: more where others keep the machine busy."""
+    return INDEX_SECONDS * max(1, os.getloadavg()[0] / os.cpu_count())
 
 
 def _pip():

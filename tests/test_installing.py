@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import socket
@@ -86,6 +87,18 @@ def test_a_network_that_hangs_is_named_and_costs_no_environment(
     assert "offline kit" in done.stdout
     assert "touch .venv/.ready" in done.stdout
     assert (kit / ".venv" / "bin" / "jupyter").exists()
+
+
+def test_a_busy_machine_is_not_taken_for_a_network_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    import before_installing
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    for load, seconds in ((0.1, 14), (2.0, 14), (15.0, 105)):
+        monkeypatch.setattr(os, "getloadavg", lambda load=load: (load, 0.0, 0.0))
+        assert before_installing.patience() == seconds
 
 
 def test_too_little_room_is_said_before_installing(

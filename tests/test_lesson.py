@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import os
+import platform
 import random
 import subprocess
 import sys
 import textwrap
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbclient
 import nbformat
@@ -80,6 +82,15 @@ def test_start_says_one_line_and_seeds(capsys):
     first = random.random(), np.random.rand()  # noqa: NPY002
     lesson.start("03")
     assert (random.random(), np.random.rand()) == first  # noqa: NPY002
+
+
+def test_without_a_clone_it_says_what_it_found(capsys, monkeypatch):
+    monkeypatch.setattr(lesson.paths, "clone", lambda: None)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(__version__="2.11.0+cpu"))
+    monkeypatch.setattr(lesson, "_quiet_and_seed_after_import", lambda: None)
+    lesson.start("06", ["torch"])
+    versions = f"Python {platform.python_version()}, numpy {np.__version__}, torch 2.11.0+cpu"
+    assert capsys.readouterr().out == f"Lesson 06 is ready. {versions}.\n"
 
 
 @pytest.mark.parametrize("name", ["full_integer", "3", "", "03-full", "03_a/../b", "03_a b"])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-import importlib
+import importlib.util
 import json
 import re
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from course_files import (
     read,
     tags,
 )
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from qhelpers.cli import address, run_notebooks
@@ -282,9 +284,39 @@ def test_no_word_of_how_it_was_made(name: str) -> None:
 def test_helpers_are_installed_only_where_missing(name: str) -> None:
     installs = [c.source for c in code_cells(read(name)) if "pip install" in c.source]
     assert len(installs) == 1
-    assert 'find_spec("qhelpers") is None' in installs[0]
-    assert f"git+https://github.com/{address.current(ROOT)}" in installs[0]
+    source = f"git+https://github.com/{address.current(ROOT)}"
+    form = [
+        'if importlib.util.find_spec("qhelpers") is None:  # alone, as in Colab',
+        f'    source = "{source}"',
+        '    %pip install -q "qhelpers',
+    ]
+    assert "\n".join(form) in installs[0]
     assert not re.search(r"pip install[^\n]*\b(tensorflow|torch)\b(?!ao)", installs[0])
+
+
+@each
+def test_the_set_up_cell_installs_the_tag_of_this_version(name: str) -> None:
+    """Else an old copy of a notebook would get helpers that it does not know."""
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (version,) = re.findall(r'^version = "(.+)"$', project, re.MULTILINE)
+    sources = [cell.source for cell in code_cells(read(name))]
+    tags = re.findall(r'@ \{source\}(\S*)"', "\n".join(sources))
+    assert tags == [f"@v{version}"], f"write @v{version} behind {{source}}, and tag the release"
+
+
+@each
+def test_without_network_the_set_up_cell_says_so(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where pip brought nothing, the cell has to stop before it imports what is not there."""
+    find, asked = importlib.util.find_spec, []
+    absent = lambda module: None if module == "qhelpers" else find(module)  # noqa: E731
+    monkeypatch.setattr(importlib.util, "find_spec", absent)
+    pip = SimpleNamespace(run_line_magic=lambda *line: asked.append(line))
+    setup = next(c.source for c in code_cells(read(name)) if "pip install" in c.source)
+    with pytest.raises(SystemExit, match="No network"):
+        exec(TransformerManager().transform_cell(setup), {"get_ipython": lambda: pip})
+    assert [magic for magic, _ in asked] == ["pip"]
 
 
 def article_rows() -> list[tuple[str, dict[str, str]]]:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
@@ -175,7 +177,8 @@ def test_outside_a_clone_the_advice_names_the_repository(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(paths, "clone", lambda: None)
-    expected = rf'pip install "qhelpers\[torch\] @ git\+https://github.com/{address.current(ROOT)}"'
+    here = f"git+https://github.com/{address.current(ROOT)}@v{metadata.version('qhelpers')}"
+    expected = re.escape(f'pip install "qhelpers[torch] @ {here}"')
     with pytest.raises(ImportError, match=expected):
         paths.require("no_such_framework", extra="torch")
     assert paths.install_command("").startswith('pip install "qhelpers @ git+')

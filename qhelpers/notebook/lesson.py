@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import platform
 import random
 import re
 import sys
@@ -19,13 +20,11 @@ from qhelpers.notebook import progress
 
 _SEED = 0
 # The extra of pyproject.toml that brings each framework.
-_EXTRAS = {name: name for name in ("tensorflow", "torch", "torchao")} | {"ai_edge_litert": "litert"}
+_EXTRAS = {"ai_edge_litert": "litert"} | {n: n for n in ("tensorflow", "torch", "torchao")}
 
 # Modules whose deprecations are their makers' business. A warning that points at the reader's own
 # cell has another module, and stays.
-_THIRD_PARTY = (
-    r"(absl|ai_edge_litert|flatbuffers|google|keras|tensorflow|torch|torchao|torchvision)(\.|$)"
-)
+_THIRD_PARTY = r"(absl|ai_edge_litert|flatbuffers|google|keras|tensorflow|torch(ao|vision)?)(\.|$)"
 # Warnings that point at the reader's cell, or are no deprecations, and yet say nothing that the
 # lesson does not say itself. The start of each message, as a regular expression.
 _KNOWN_MESSAGES = (
@@ -102,7 +101,13 @@ def start(name: str, frameworks: Iterable[str] = ()) -> None:
 
     style.use()
     progress.install()
-    print(f"Lesson {name[:2]} is ready.", flush=True)
+    print(f"Lesson {name[:2]} is ready.{_found(wanted)}", flush=True)
+
+
+def _found(frameworks: Iterable[str]) -> str:
+    """Return what a lesson without a clone, as in Colab, runs with; a clone has the lock's."""
+    found = (f", {name} {sys.modules[name].__version__}" for name in ("numpy", *frameworks))
+    return "" if paths.clone() else f" Python {platform.python_version()}{''.join(found)}."
 
 
 def _send_native_stderr_to_log(name: str, home: Path) -> None:

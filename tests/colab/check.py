@@ -39,8 +39,8 @@ def asked(notebook: Path) -> list[str]:
     source = next(cell.source for cell in cells if cell.cell_type == "code")
     with mock.patch.object(metadata, "version", FROZEN.__getitem__):
         fitting = paths.torchao_for()
-    names = re.findall(r'^ *%pip install --quiet "(.+)"$', source, re.MULTILINE)
-    package = [re.sub(r" @ \{\w+\}$", f" @ {ROOT.as_uri()}", name) for name in names]
+    names = re.findall(r'^ *%pip install -q "(.+)"$', source, re.MULTILINE)
+    package = [re.sub(r" @ \{source\}.*$", f" @ {ROOT.as_uri()}", name) for name in names]
     return [name.replace("{fitting}", fitting) for name in package]
 
 
@@ -81,4 +81,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["run"]:
+        sys.path.insert(0, str(ROOT / "tests"))
+        from colab import run
+
+        sys.exit(run.main(sys.argv[2:]))
     sys.exit(main())
