@@ -44,7 +44,8 @@ def test_the_image_copies_nothing_that_only_this_machine_made() -> None:
 
 def test_the_image_is_the_lock_on_a_python_that_the_course_runs_with() -> None:
     runs = " && ".join(instructions("RUN"))
-    assert '"$@" -r /srv/byte-for-byte/requirements.txt "jupyterhub==$JUPYTERHUB"' in runs
+    lock = "-r /srv/byte-for-byte/requirements.txt -c /srv/byte-for-byte/requirements.hashes.txt"
+    assert f'"$@" {lock} "jupyterhub==$JUPYTERHUB"' in runs
     assert "{ lock --torch-backend=cpu || lock; }" in runs  # as the Makefile does
     assert "python -m qhelpers prepare" in runs
     (comment,) = [line for line in LINES if line.startswith("# Debian 12 has Python")]

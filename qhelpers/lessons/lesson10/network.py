@@ -77,8 +77,7 @@ def values(path: Path, names: Sequence[str], inputs: Array) -> list[Array]:
     model, new = onnx.load(path), onnx.helper.make_empty_tensor_value_info
     model.graph.output.extend(map(new, {*names} - {out.name for out in model.graph.output}))
     content, options = model.SerializeToString(), onnxruntime.SessionOptions()
-    # Unfused, each value is rounded once, as the file says: fused, processors without VNNI cut
-    # sums of pairs of products off at 16 bits.
+    # Not fused: fused, processors without VNNI cut sums of pairs of products off at 16 bits.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
     return list(session.run(names, {"bytes": inputs}))

@@ -79,17 +79,15 @@ def check(content: bytes | Path, digits: Digits | None = None) -> Card:
     micro = inspection.microcontrollers(file.content)
     ends = sum(port.dtype.kind == "f" for port in (*file.inputs, *file.outputs))
     lost = round(100 * (wanted.value - reached.value), 1) + 0.0  # no "-0.0"
-    floats = len(file.float_operations()) + ends
-    found = floats, lost, inspection.peak_memory(file), file.size, int(micro.takes is False)
-    measured = dict(zip(BUDGET, found, strict=True))
-    if micro.takes is None:
-        del measured["refusals by LiteRT Micro"]
+    refused = [] if micro.takes is None else [int(not micro.takes)]
+    sizes = inspection.peak_memory(file), file.size
+    found = len(file.float_operations()) + ends, lost, *sizes, *refused
     footer = (
         f"{reached.value:.1%} of {reached.n:,} hidden images are read, float32 {wanted.value:.1%}.",
         f"LiteRT Micro: {micro.said.rstrip('.')}.",
         f"Data: {digits.source}.",
     )
-    return Card(measured, _hints(file, micro.said), footer)
+    return Card(dict(zip(BUDGET, found, strict=False)), _hints(file, micro.said), footer)
 
 
 @functools.lru_cache(1)
