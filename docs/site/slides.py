@@ -144,14 +144,15 @@ def topic(section: Section) -> Iterator[str]:
         if code:
             slide += f"<pre>{html.escape(item.source)}</pre>"
             code = False
+        if (waiting or exercise) and 0 < len(lines) <= LINES:
+            shown = html.escape("\n".join(lines))
+            attribute = ' class="fragment"' if waiting else ""
+            slide += f"<pre{attribute}>{shown}</pre>"
         if drawn:
             if slide != heading:
                 yield slide
             yield from drawn[:-1]
             slide = drawn[-1]
-        elif waiting and 0 < len(lines) <= LINES:
-            shown = html.escape("\n".join(lines))
-            slide += f'<pre class="fragment">{shown}</pre>'
         waiting = waiting and not (drawn or lines)
     if slide != heading:
         yield f'{slide}<aside class="notes">{rendered(chr(10).join(notes))}</aside>'
