@@ -240,7 +240,7 @@ def started(password: str) -> Iterator[tuple[str, psutil.Process]]:
     with (RUN / "hub.log").open("w") as log:
         process = psutil.Popen(command, env=environment, cwd=RUN / "hub", stdout=log, stderr=log)
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + LIMIT
         while True:
             with contextlib.suppress(requests.RequestException):
                 if requests.get(f"{address}/hub/health", timeout=5).ok:
