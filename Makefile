@@ -21,6 +21,10 @@ endif
 # The image of deploy/, with the JupyterHub of the chart that deploy/README.md names.
 CONTAINER ?= docker
 JUPYTERHUB := 5.5.0
+# `make hub` tries it with this proxy of npm's, which Node 20 runs, too.
+PROXY := 5.2.0
+HUB := build/hub
+HUB_READY := $(HUB)/.ready-$(JUPYTERHUB)-$(PROXY)
 # A network that hangs says so: pip is asked by before_installing.py, uv by this, within seconds.
 export UV_HTTP_TIMEOUT ?= 20
 ASK := UV_HTTP_TIMEOUT=10 UV_HTTP_RETRIES=0 $(BIN)/uv pip install --python $(VENV) --quiet \
@@ -36,7 +40,7 @@ TWICE := torch torchao torchvision
 LOCK := -r requirements.txt --constraint requirements.hashes.txt
 
 .PHONY: help lab run site slides test test-slow test-offline faults quick bench doctor lint lock hashes \
-        offline-kit image colab clean
+        hub offline-kit image colab clean
 
 help:
 	@echo "make lab          open the course in JupyterLab"
@@ -44,6 +48,7 @@ help:
 	@echo "make test-slow    what takes minutes: large networks through quantize"
 	@echo "make test-offline every notebook once more, alone, with nothing cached and no network"
 	@echo "make faults       breaks things for real: kills, full disk, damaged caches; ends with figures"
+	@echo "make hub          learners at once on a real JupyterHub: seconds, memory, failures (needs npm)"
 	@echo "make quick        lint, types, and the tests that need no framework, in less than a minute"
 	@echo "make run          execute every notebook headless; ends with the scorecard and the web site"
 	@echo "make site         the course as a web site: generated/site/index.html"
@@ -128,6 +133,17 @@ test-offline: $(READY)
 # One after the other: they are timed, kill, and fill a disk; eight kernels at once take 9 GB.
 faults: $(READY)
 	$(BIN)/python -m pytest -q --durations=5 tests/faults tests/test_digits.py
+
+# Folders of its own: neither the lock nor the environment knows the hub.
+$(HUB_READY): requirements.txt | $(READY)
+	@rm -rf $(HUB)
+	@$(BIN)/uv pip install --quiet --python $(VENV) --target $(HUB)/site --constraint requirements.txt \
+	  jupyterhub==$(JUPYTERHUB)
+	@npm install --silent --prefix $(HUB)/proxy configurable-http-proxy@$(PROXY)
+	@touch $@
+
+hub: $(HUB_READY)
+	@PYTHONPATH=$(CURDIR):tests $(BIN)/python tests/hub/run.py $(ARGS)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import PurePosixPath
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from course_files import NAMES, ROOT
+from hub import run
 from jupyter_server.services.kernels.kernelmanager import MappingKernelManager
 from test_environment import PROJECT, doctor
 
@@ -86,11 +88,36 @@ def test_the_hub_and_the_image_agree(values: dict[str, Any]) -> None:
     assert f"{instructions('WORKDIR')[0]}/notebooks {instructions('WORKDIR')[-1]}/" in copy
 
 
-def test_each_learner_has_room_for_a_kernel(values: dict[str, Any]) -> None:
+def capacity(columns: int) -> list[list[str]]:
+    """Return the rows of the table of so many columns in "How many fit"."""
+    page = (ROOT / "docs" / "teach" / "capacity.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("## How many fit")
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [row for row in rows if len(row) == columns][1:]
+
+
+def test_each_learner_has_room_for_what_was_measured(values: dict[str, Any]) -> None:
     memory = values["singleuser"]["memory"]
     guarantee, limit = (float(memory[key].removesuffix("G")) for key in ("guarantee", "limit"))
-    assert guarantee >= doctor.MEMORY_GB
-    assert limit >= 2 * 1.4  # the largest kernel that was measured, twice
+    measured = capacity(columns=len(run.HEADS))
+    assert {row[0] for row in measured} >= {"00", "03", "06"}
+    pss, rss = (run.HEADS.index(name) for name in ("PSS", "RSS"))
+    assert guarantee >= max(doctor.MEMORY_GB, *(float(row[pss]) for row in measured))
+    assert limit >= max(float(row[rss]) for row in measured)
+    assert limit >= 2 * max(float(row[pss]) for row in measured)  # two kernels
+    assert all(row[-1] == "0" for row in measured)
+
+
+def test_the_nodes_for_so_many_learners_follow_from_the_values(values: dict[str, Any]) -> None:
+    memory = float(values["singleuser"]["memory"]["guarantee"].removesuffix("G"))
+    processors = values["singleuser"]["cpu"]["guarantee"]
+    rows = capacity(columns=5)
+    assert [int(row[0]) for row in rows] == [10, 30, 100, 300]
+    for learners, *said in rows:
+        each = [int(learners) * memory, int(learners) * processors]
+        nodes = [math.ceil(int(learners) / ((node - 2) // memory)) for node in (16, 64)]
+        assert [float(word.split()[0]) for word in said] == [*each, *nodes], learners
 
 
 def test_the_options_that_stop_kernels_exist(values: dict[str, Any]) -> None:

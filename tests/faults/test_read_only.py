@@ -10,12 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from course_files import SOMEBODY
 
 from .conftest import PYTHON, Run, tree
-
-# A user without rights, who may read wherever this Python lies, be it in root's own folder.
-SOMEBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-SOMEBODY += ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
 
 
 @pytest.fixture
