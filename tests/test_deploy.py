@@ -94,7 +94,7 @@ def capacity(columns: int) -> list[list[str]]:
     _, _, section = page.partition("## How many fit")
     lines = [line for line in section.splitlines() if line.startswith("| ")]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return [row for row in rows if len(row) == columns][1:]
+    return [row for row in rows if len(row) == columns and row[1][0].isdigit()]
 
 
 def test_each_learner_has_room_for_what_was_measured(values: dict[str, Any]) -> None:
