@@ -176,21 +176,20 @@ class Table:
     """The table of all devices and schemes, with its sources below."""
 
     def _repr_html_(self) -> str:
-        cell = "padding:.25em .5em;border-bottom:1px solid rgba(128,128,128,.5);text-align:left"
-        head = "".join(f'<th scope="col" style="{cell}">{s}</th>' for s in ("", *SCHEMES))
+        cell = "padding:.2em .35em;border-bottom:1px solid rgba(128,128,128,.5);text-align:left"
+        names = [scheme.replace("_", "_<wbr>") for scheme in ("", *SCHEMES)]
+        head = "".join(f'<th scope="col" style="{cell}">{name}</th>' for name in names)
         body = ""
         for device, schemes in SUPPORT.items():
-            body += f'<tr><th scope="row" style="{cell}">{device}</th>'
+            body += f'<tr><th scope="row" style="{cell}">{device.replace("roc", "ro&shy;c")}</th>'
             for s in (schemes[scheme] for scheme in SCHEMES):
                 text = f"<b>{_MARKS[s.level]}</b><br>{html.escape(s.note)} [{s.numbers}]"
                 body += f'<td style="{cell};vertical-align:top">{text}</td>'
             body += "</tr>"
         listed = "".join(f"<li>{_link(source)}</li>" for source in SOURCES.values())
-        return (
-            f'<table style="border-collapse:collapse;color:inherit;font-size:.9em"><thead><tr>'
-            f'{head}</tr></thead><tbody>{body}</tbody></table><ol style="font-size:.8em">{listed}'
-            "</ol>"
-        )
+        table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        look = "border-collapse:collapse;color:inherit;font-size:.8em"
+        return f'<table style="{look}">{table}<ol style="font-size:.8em">{listed}</ol>'
 
     def __repr__(self) -> str:
         lines = [
