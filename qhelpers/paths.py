@@ -42,11 +42,10 @@ def home() -> Path:
     It is `QHELPERS_HOME` if that is set and may be written to (see `shared`), `generated` in a
     clone, else the user's cache folder. A PermissionError says that it cannot be made.
     """
-    root, chosen = clone(), _chosen()
-    folder = chosen if chosen and not shared() else user_cache()
-    if chosen is None and root is not None and os.access(root, os.W_OK):
-        folder = root / "generated"
-    return _made(folder)
+    root = clone()
+    if _chosen() is None and root is not None and os.access(root, os.W_OK):
+        return _made(root / "generated")
+    return _made(_own())
 
 
 def _chosen() -> Path | None:
@@ -70,8 +69,11 @@ def user_cache() -> Path:
 
 def data_cache() -> Path:
     """Return the folder that downloaded data is kept in: below `QHELPERS_HOME`, else the cache."""
-    chosen = _chosen()
-    return (chosen if chosen and not shared() else user_cache()) / "data"
+    return _own() / "data"
+
+
+def _own() -> Path:
+    return chosen if (chosen := _chosen()) and not shared() else user_cache()
 
 
 def _made(folder: Path) -> Path:

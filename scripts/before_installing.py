@@ -84,6 +84,8 @@ def index():
 
 def patience():
     """Return how many seconds an answer may take: more where others keep the machine busy."""
+    if not hasattr(os, "getloadavg"):  # Windows
+        return INDEX_SECONDS
     return INDEX_SECONDS * max(1, os.getloadavg()[0] / os.cpu_count())
 
 

@@ -233,7 +233,7 @@ def test_batches_change_nothing(
     many = np.random.default_rng(1).random((23, *SHAPE), dtype=np.float32)
     model = litert.LiteModel(files[recipe])
     together = model.predict(many)
-    monkeypatch.setattr(litert, "_ON_XNNPACK", 5)
+    monkeypatch.setitem(litert._BATCH, "xnnpack", 5)
     np.testing.assert_array_equal(model.predict(many), together)
     one_by_one = np.concatenate([model.predict(image[None]) for image in many])
     np.testing.assert_array_equal(one_by_one, together)
@@ -341,7 +341,7 @@ def test_what_is_stored_in_what(
 def test_activations_can_be_kept(
     files: dict[str, bytes], images: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(litert, "_BATCH", 3)
+    monkeypatch.setattr(litert, "_BATCH", dict.fromkeys(litert._ENGINES, 3))
     model = litert.LiteModel(files["float32"], "reference", keep_tensors=True)
     model.predict(images)
     (conv,) = [step for step in model.operations if step.name == "CONV_2D"]

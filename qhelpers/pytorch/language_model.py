@@ -125,8 +125,7 @@ def load() -> LanguageModel:
 
 def linear(model: nn.Module) -> dict[str, nn.Linear]:
     """Return name -> linear layer of the blocks, in order; the head is none of them."""
-    found = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Linear)}
-    return {name: layer for name, layer in found.items() if name != "head"}
+    return {n: m for n, m in model.named_modules() if isinstance(m, nn.Linear) and n != "head"}
 
 
 def logits(model: nn.Module, windows: torch.Tensor, **cache: Any) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ _ENGINES = {
     "optimized": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
     "reference": "BUILTIN_REF",
 }
-_BATCH, _ON_XNNPACK = 250, 50  # which keeps what a batch took, and answers alike in any size
+_BATCH = {"xnnpack": 50, "optimized": 250, "reference": 250}  # XNNPACK keeps what one took
 
 
 class LiteModel(TfliteFile):
@@ -120,8 +120,7 @@ class LiteModel(TfliteFile):
             raise ValueError(f"images must be [{wanted}], n > 0; got {list(images.shape)}.")
         if raw and images.dtype != info.dtype:
             raise ValueError(f"raw inputs must be {info.dtype}; got {images.dtype}.")
-        size = min(_BATCH, _ON_XNNPACK) if self.engine == "xnnpack" else _BATCH
-        size = len(images) if self.keep_tensors else size
+        size = len(images) if self.keep_tensors else _BATCH[self.engine]
         runs = self.batches({next(iter(self.ins)): images}, size, raw)
         return np.concatenate([self.value(output)[:n] for n in runs])
 
