@@ -82,6 +82,21 @@ def test_too_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "1.0 GB" in check.found
 
 
+@pytest.mark.parametrize(
+    ("limit", "found"), [("3500000000", "1.7 GB"), ("1500000000", "-0.3 GB"), ("max", "9.0 GB")]
+)
+def test_a_containers_limit_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: str, found: str
+) -> None:
+    machine = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=9e9))
+    monkeypatch.setitem(sys.modules, "psutil", machine)
+    monkeypatch.setattr(doctor, "CGROUP", tmp_path)
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    (tmp_path / "memory.current").write_text("2000000000\n")
+    (tmp_path / "memory.stat").write_text("anon 1800000000\ninactive_file 200000000\nslab 5\n")
+    assert doctor.check_memory().found.startswith(found)
+
+
 def test_a_missing_psutil_is_a_line_and_not_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psutil", None)
     (check,) = [check for check in doctor.checks() if check.name == "memory free"]

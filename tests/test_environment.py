@@ -203,7 +203,7 @@ def test_arithmetic_imports_numpy_alone() -> None:
 
 
 # Lines of code; they only go down. A lesson that is not named here gets 250.
-OUTSIDE, IN_QUANTIZER, IN_LESSONS, NEW_LESSON = 8_200, 1_987, 4_531, 250
+OUTSIDE, IN_QUANTIZER, IN_LESSONS, NEW_LESSON = 8_183, 1_987, 4_531, 250
 LESSONS = {
     **{"00": 355, "01": 160, "02": 165, "03": 245, "04": 230, "05": 425, "06": 160},
     **{"07": 235, "08": 290, "09": 557, "10": 296},

@@ -9,8 +9,8 @@ in the libraries' order. `mapping` is how a group's reals lie on its integers, h
     asymmetric  -8 to 7, zero_points integers: the range is widened to hold 0.0, which comes back
     midpoint    0 to 15, zero_points floats, the real number at 8; 0.0 need not come back
 
-Or on a table of levels between -1 and 1, as NF4's: `to_levels`. NaN, infinity, columns that are
-not whole groups, parameters of another shape, and unknown options are a ValueError throughout.
+NaN, infinity, columns that are not whole groups, parameters of another shape, and unknown options
+are a ValueError throughout.
 
 Sources: T. Dettmers and L. Zettlemoyer, "The case for 4-bit precision", ICML 2023, section 2;
 T. Dettmers et al., "QLoRA: Efficient Finetuning of Quantized LLMs", NeurIPS 2023, section 3.
@@ -49,13 +49,6 @@ class GroupParams:
     scale_format: ScaleFormat
     qmin: int
     qmax: int
-
-    @property
-    def bits_per_weight(self) -> float:
-        """Bits that a weight takes, with its share of the scale and of the zero point."""
-        scale = 32 if self.scale_format == "float32" else 16
-        zero_point = {"asymmetric": self.bits, "midpoint": scale}.get(self.mapping, 0)
-        return self.bits + (scale + zero_point) / self.group
 
 
 def choose(
@@ -147,24 +140,6 @@ def nf4_levels() -> Floats:
         found += [sign * NormalDist().inv_cdf(float(chance)) for chance in chances]
     table = np.array(sorted(found), np.float32)
     return np.asarray(table / table[-1])
-
-
-def to_levels(weight: ArrayLike, table: Floats, group: int = 64) -> tuple[NDArray[Any], Floats]:
-    """Return places of the nearest levels, uint8 (rows, columns), and scales (rows, groups).
-
-    A scale is the largest magnitude. Halfway, the lower level is taken.
-    """
-    real = in_groups(weight, group)
-    scales = np.abs(real).max(axis=2, keepdims=True)
-    share = real / np.where(scales > 0, scales, np.float32(1))
-    places = np.abs(share[..., None] - table).argmin(axis=-1).astype(np.uint8)
-    return places.reshape(len(real), -1), scales[..., 0]
-
-
-def from_levels(places: NDArray[Any], scales: Floats, table: Floats) -> Floats:
-    """Return float32 weights (rows, columns): each level times the scale of its group."""
-    real = table[places].reshape(*scales.shape, -1) * scales[..., None]
-    return np.asarray(real, np.float32).reshape(places.shape)
 
 
 def in_groups(weight: ArrayLike, group: int | None) -> Floats:

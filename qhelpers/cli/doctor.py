@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 from qhelpers import data, paths
 
 PYTHONS = ((3, 10), (3, 13))
 MEMORY_GB = 1.5
 DISK_GB = 0.5
+CGROUP = Path("/sys/fs/cgroup")  # a container's limits, as Linux says them
 _EXTRAS = ("", "litert", "tensorflow", "micro", "torch", "torchao", "quantizer", "real", "lab")
 _OWN_FOLDER = "Set QHELPERS_HOME to a folder of yours, on a disk with room."
 
@@ -64,9 +67,14 @@ def check_packages(requirements: list[str]) -> Iterator[Check]:
 def check_memory() -> Check:
     """Check how much memory is free: one kernel peaks at about 1.1 GB."""
     try:
-        free = paths.require("psutil", extra="lab").virtual_memory().available / 1e9
+        free = paths.require("psutil", extra="lab").virtual_memory().available
     except ImportError as error:
         return Check("memory free", False, "psutil is missing", str(error))
+    with contextlib.suppress(OSError, ValueError):  # no container, or no limit: "max"
+        limit, used = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
+        stat = (CGROUP / "memory.stat").read_text().split()
+        free = min(free, limit - used + int(stat[stat.index("inactive_file") + 1]))  # file cache
+    free /= 1e9
     advice = "Close other programs, or other notebooks' kernels (Kernel > Shut Down All)."
     return Check("memory free", free >= MEMORY_GB, f"{free:.1f} GB (needs {MEMORY_GB})", advice)
 
