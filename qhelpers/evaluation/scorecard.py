@@ -191,12 +191,12 @@ class Scorecard:
         images = sorted({r.n for r in self.rows})
         lines = [f"Data: {self.source}; n = {' / '.join(f'{n:,}' for n in images)}."]
         timed = any(r.latency_ratio is not None for r in self.rows)
-        time = " Time: one image, fastest round against the reference's." if timed else ""
+        time = " Time: one image, fastest round against the baseline's." if timed else ""
         lines += [f"CPU: {'; '.join(cpus)}.{time}"]
         for name in sorted({r.reference for r in self.rows} - {"float32"}):
             others = [r.model for r in self.rows if r.reference == name and r.model != name]
             if others:
-                lines.append(f"Compared with {name}: {', '.join(others)}.")
+                lines.append(f"Compared with {name}: {'; '.join(others)}.")
         return lines + [f"Note: {note}" for note in self.notes]
 
     def text(self) -> str:
@@ -241,10 +241,10 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], style: str) ->
     return str(tabulate.tabulate(list(rows), columns, style, disable_numparse=True, colalign=sides))
 
 
-def _place(row: Row) -> tuple[int, str, bool, str]:
+def _place(row: Row) -> tuple[int, bool, str, bool, str]:
     """Return what rows are sorted by: the recipes, then others behind what they compare with."""
     recipe = RECIPES.index(row.model) if row.model in RECIPES else len(RECIPES)
-    return recipe, row.reference, row.model != row.reference, row.model
+    return recipe, row.reference != "float32", row.reference, row.model != row.reference, row.model
 
 
 def _sha(content: bytes) -> str:

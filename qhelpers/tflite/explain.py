@@ -92,7 +92,7 @@ def explain(
         except (UnknownStepError, OverflowError):
             words.append(f"  {other:11}   -   refuses the operation")
             continue
-        otherwise = "" if engines[other] == value else "otherwise: "
+        otherwise = "" if engines[other] == value else "differs: "
         words.append(f"  {other:9}{engines[other]:6}  {otherwise}{_rule(one)}")
     real = f"{info.scales[0]:.6g} x ({value} - ({info.zero_points[0]}))"
     lines = [

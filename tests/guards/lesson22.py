@@ -8,7 +8,7 @@ assert _first.zero_point == 0, "behind a ReLU the zero point is 0"
 assert _first.input_zero_point > 0, "the input has negative numbers"
 assert not _first.weight_zero_point.any(), "weights are symmetric"
 _unit = (_first.input_scale * _first.weight_scale / _first.scale).max()
-assert half_way < _unit, "orders part within one unit of the sum of half-way"
+assert half_way < _unit, "orders part within one unit of the sum of halfway"
 _step = f32(_first.input_scale) * f32(_first.weight_scale)
 _away = [
     np.abs(f32(total + _bias) * (_step / f32(_first.scale)) - exact)[inside].mean()

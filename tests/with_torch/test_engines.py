@@ -87,7 +87,7 @@ def scales(draw):
 
 @st.composite
 def cases(draw, per_channel):
-    """A layer and inputs; on request sums that lie almost half-way between two integers."""
+    """A layer and inputs; on request sums that lie almost halfway between two integers."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n, inputs, outputs = (draw(st.integers(1, most)) for most in (9, 70, 40))
     halves = draw(st.booleans())

@@ -184,7 +184,7 @@ def course_map() -> None:
             axes.add_patch(FancyBboxPatch((x + 0.04, y), 0.92, 0.8, linewidth=1.6, **look))
             middle = {"x": x + 0.5, "ha": "center", "va": "center"}
             axes.text(y=y + 0.68, s=number, color=COLORS["muted"], fontsize=9, **middle)
-            axes.text(y=y + 0.5, s=name, fontweight="bold", fontsize=7.5, **middle)
+            axes.text(y=y + 0.5, s=name, fontweight="bold", fontsize=7, **middle)
             axes.text(y=y + 0.2, s=idea, fontsize=7, **middle)
     axes.text(3.2, 0.36, "for those who want every bit", color=COLORS["muted"], va="center")
     finish()

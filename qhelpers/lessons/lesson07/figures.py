@@ -12,6 +12,7 @@ from qhelpers.evaluation.metrics import Interval
 from qhelpers.notebook import journey, style
 
 AFTER, AWARE = style.COLORS["pytorch_float"], style.COLORS["pytorch_static"]
+_CLEAR = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # no line runs through a number
 
 
 def ranges(
@@ -28,7 +29,7 @@ def ranges(
             look = {"color": color, "marker": marker, "ms": 5, "capsize": 3, "lw": 1.5}
             axes.errorbar(list(found), shares, yerr=errors, label=f"range by {way}", **look)
             text = {"s": f"{100 * found[2].value:.1f}", "fontsize": 9, "color": color}
-            axes.text(2.3, 100 * found[2].value, ha="right", va="center", **text)
+            axes.text(2.3, 100 * found[2].value, ha="right", va="center", **text, bbox=_CLEAR)
         axes.set(title=name, xlabel="bits of a weight (activations float32)", xticks=list(found))
         axes.invert_xaxis()
     np.ravel(panels)[0].set_ylabel("accuracy in % (with 95 % interval)")
@@ -84,7 +85,7 @@ def training(
             (share,), errors = _with_errors([value])
             axes.errorbar(share, place, xerr=errors, fmt="o", color=color, capsize=4)
             text = {"s": f"{share:.1f}", "fontsize": 9, "color": color}
-            axes.text(share, place - 0.15, ha="center", va="bottom", **text)
+            axes.text(share, place - 0.15, ha="center", va="bottom", **text, bbox=_CLEAR)
         level = 100 * best[name].value
         axes.axvline(level, color=AFTER, lw=1.5, ls="--", label=f"2 bits, not trained: {level:.1f}")
         level = 100 * before[name].value

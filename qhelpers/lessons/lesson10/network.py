@@ -18,12 +18,8 @@ Array = NDArray[Any]
 
 
 _PARTS = {"Dense_0": "embedding", "ApplyActivation_0": "GELU 1", "LayerNorm_0": "norm 1"}
-_PARTS |= {
-    "Dense_1": "dense",
-    "Conv_0": "convolution",
-    "ApplyActivation_1": "GELU 2",
-    "LayerNorm_1": "norm 2",
-}
+_PARTS |= {"Dense_1": "dense", "Conv_0": "convolution", "ApplyActivation_1": "GELU 2"}
+_PARTS |= {"LayerNorm_1": "norm 2"}
 
 
 class Tensor(NamedTuple):
@@ -66,19 +62,22 @@ def file() -> tuple[Path, list[str]]:
 def short(name: str) -> str:
     """Return a tensor's name with its part of the network in plain words: "norm 1/Square"."""
     part, _, step = name.split("MagikaV2/")[-1].partition(":")[0].partition("/")
-    return f"{_PARTS.get(part, part)}/{step}"
+    return f"{_PARTS.get(part, part)}/{step}".rstrip("/")
 
 
-def values(path: Path, names: Sequence[str], inputs: Array) -> list[Array]:
-    """Return tensors that live inside a file while it runs on inputs, [n, 2048] int32."""
+def values(path: Path, names: Sequence[str], inputs: Array, fused: bool = False) -> list[Array]:
+    """Return tensors that live inside a file while it runs on inputs, [n, 2048] int32.
+
+    Fused, processors without VNNI may cut sums of pairs of products off at 16 bits.
+    """
     import onnx
     import onnxruntime
 
     model, new = onnx.load(path), onnx.helper.make_empty_tensor_value_info
     model.graph.output.extend(map(new, {*names} - {out.name for out in model.graph.output}))
     content, options = model.SerializeToString(), onnxruntime.SessionOptions()
-    # Not fused: fused, processors without VNNI cut sums of pairs of products off at 16 bits.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    level = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_ENABLE_ALL if fused else level.ORT_ENABLE_BASIC
     session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
     return list(session.run(names, {"bytes": inputs}))
 

@@ -29,7 +29,7 @@ def formats(number: float, forms: Sequence[FloatFormat]) -> None:
         code = int(form.encode(number))
         text, place = f"{code:0{form.bits}b}", 1 + form.exponent_bits
         rows[form.name] = ([text[0], text[1:place], text[place:]], float(form.decode(code)))
-    ends = [""] + [f"   ({form.smallest:.2g} to {form.largest:.4g})" for form in forms]
+    ends = [""] + [f"   ({form.smallest:.3g} to {form.largest:.4g})" for form in forms]
     for row, (name, (fields, value)) in enumerate(rows.items()):
         labels = ("sign", "exponent", "fraction") if row == 0 else ("", "", "")
         colors = (COLORS[field] for field in ("sign", "exponent", "fraction"))
@@ -69,7 +69,7 @@ def crests(points: Mapping[float, Mapping[str, float]]) -> None:
         axes.plot(crest, rule, ":", color=COLORS["int8"], linewidth=1, label="integer, by formula")
         for name, marker in zip(names, "os^", strict=False):
             found = [decibels[name] for decibels in points.values()]
-            axes.plot(list(points), found, marker, color=_LOOKS[name], label=name)
+            axes.plot(list(points), found, marker, color=_LOOKS[name], label=name, mfc="none")
         axes.set(xscale="log", xlabel="crest factor of what shares a scale", ylim=(0, None))
         axes.set_xticks([2, 3, 5, 10, 20], ["2", "3", "5", "10", "20"])
         axes.set_xticks([], minor=True)

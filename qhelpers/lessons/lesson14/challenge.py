@@ -104,7 +104,7 @@ def _hints(file: LiteModel, micro: str) -> dict[str, str]:
     inside = (
         "the input is in order. Where does noise come in, and is it weights or steps (lesson 09)?"
         if np.abs(whole - np.linspace(0, 1, 9)).max() < 0.01
-        else "what is the largest number that the input can hold, and that it gets (03, 09)?"
+        else "what is the largest number the input can hold, and the largest it gets (03, 09)?"
     )
     hints = (
         "which settings decide what goes in and out, and which allows float kernels (lesson 03)?",

@@ -15,7 +15,7 @@ def parting(exact: Array, given: Mapping[str, Array], parted: Array) -> None:
     """Draw a level (float64, [n, outputs]) where the orders' bytes part, and where each goes."""
     place = tuple(np.argwhere(parted)[0])
     level, bytes_of = exact[place], {name: int(found[place]) for name, found in given.items()}
-    low, title = int(level), "A level next to half-way: the engines round it to different integers"
+    low, title = int(level), "A level next to halfway: the engines round it to different integers"
     _, axes = style.new(1, 1, title, height=2.3)
     axes.axvline(low + 0.5, color=style.COLORS["muted"], ls="--", lw=1)
     look = {"arrowstyle": "-|>", "color": style.COLORS["pytorch_static"], "lw": 2}
