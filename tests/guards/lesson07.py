@@ -72,7 +72,7 @@ for network in (two_bits["CNN"], trained):
     weight = torch.from_numpy(found.reshape(10, -1).astype(np.float32)) * step
     assert torch.allclose(weight, network.fc.weight.detach()), "packed weights are others"
 pair = [training.logits(n, digits.test_images) for n in (after_training, converted)]
-assert np.array_equal(pair[0], outputs["after training"]), "dropping float weights changes logits"
+assert np.array_equal(pair[0], outputs["PTQ"]), "dropping float weights changes logits"
 assert np.array_equal(pair[1], outputs["QAT, trained scales"]), (
     "dropping float weights changes logits"
 )

@@ -66,7 +66,7 @@ def path(pixels: Array, weights: Array, bias: int, multiplier: float, zero_point
     steps = [
         ("sum", f"{products.sum():,}"),
         (f"{bias:+,} (bias)", f"{total:,}"),
-        (f"x {multiplier:.6f}", f"{total * multiplier:.3f}"),
+        (f"x {multiplier:.8f}", f"{total * multiplier:.3f}"),
         ("round", f"{level}"),
         (f"{zero_point:+} (zero point)", f"{level + zero_point}"),
     ]
@@ -93,7 +93,7 @@ def to_logit(
         reals[some],
         [f"{q}" for q in stored[some]],
         products=f"{total:,}",
-        rescaled=f"x {multiplier:.6f}\n{zero_point:+}",
+        rescaled=f"x {multiplier:.8f}\n{zero_point:+}",
         result=f"{byte}\n(is {scale * (byte - zero_point):.2f})",
         types=dict(zip(journey.STAGES, kinds, strict=True)),
         active=("stored", "sum", "rescaled", "result"),

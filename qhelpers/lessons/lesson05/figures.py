@@ -30,7 +30,7 @@ def fading(sounds: Mapping[str, Array]) -> None:
         row[1].plot(time[tail:end], samples[tail:end], color=color, linewidth=0.7)
         row[0].set(ylabel=_LABELS.get(name, name), ylim=(-1.05, 1.05))
         row[1].set(ylim=(-1 / zoom, 1 / zoom))
-    axes[0, 1].set_title(f"20 ms of the quiet end, {zoom} times larger")
+    axes[0, 1].set_title(f"20 ms farther on, {zoom} times larger")
     for axis in axes[-1]:
         axis.set_xlabel("time [ms]")
     finish()
@@ -85,7 +85,7 @@ def path(one: Mapping[str, Any], total: int, number: int, lite: LiteModel) -> No
         lite.tensors[last.inputs[1]].scales[0] * some.astype(np.float32),
         [str(weight) for weight in some],
         products=f"{total:,}",
-        rescaled=f"x {one['multiplier']:.5g}",
+        rescaled=f"x {one['multiplier']:.7g}",
         result=f"{number:,}\n(is {number * lite.tensors[last.outputs[0]].scales[0]:.3f})",
         types={"stored": "int8", "sum": "int64", "rescaled": "rounded", "result": "int16"},
         active=("sum", "result"),

@@ -136,7 +136,7 @@ def path(row: tuple[Array, Array, float, float], features: Array) -> None:
         real[some],
         [f"{n & 15:04b} = {n}" for n in integers[some]],
         products=f"{total:,.1f}",
-        rescaled=f"x {scale:.3f}\n{bias:+.3f}",
+        rescaled=f"x {scale:.4f}\n{bias:+.3f}",
         result=f"{logit:.2f}",
         types={"weights": "float32", "stored": "int4", "sum": "float32"},
         active="stored",

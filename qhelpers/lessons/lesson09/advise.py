@@ -27,8 +27,8 @@ def after_int8(sqnr_db: Mapping[str, float]) -> str:
         )
     if gain >= HALF_DB:
         return (
-            f"The activations' steps, or one clipped end: 16x8 wins {gain:.1f} dB. Check\n"
-            "the calibration's inputs (lesson 03), or 16x8 where it has kernels (05)."
+            f"The activations' steps, or one clipped end: 16x8 wins {gain:.1f} dB. Mend\n"
+            "the calibration (lesson 03), or take 16x8 where it has kernels (05)."
         )
     return (
         f"The activations' ranges: finer steps bring {gain:+.1f} dB, so they clip.\n"

@@ -91,7 +91,7 @@ def path(cnn: Any, blocks: Blocks, row: int) -> None:
         real[some],
         [f"{codes[i]:04b} = {numbers[i]:g}, x {scales[i // blocks.form.block]:g}" for i in some],
         products=f"{float(restored @ features) / blocks.tensor_scale:,.0f}",
-        rescaled=f"x {blocks.tensor_scale:.2g}\n{bias:+.3f}",
+        rescaled=f"x {blocks.tensor_scale:.4g}\n{bias:+.3f}",
         result=f"{logit:.2f}",
         types={"weights": "float32", "stored": "E2M1, x E4M3", "sum": "float32"},
         active="stored",
