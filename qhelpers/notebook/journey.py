@@ -88,7 +88,8 @@ def draw(
         _number_line(axes, values, places[stage][2] + 0.5)
     texts = {"stored": "\n".join(stored), "sum": products, "rescaled": rescaled, "result": result}
     for stage, text in (texts | {"quantized": "\n".join(quantized)}).items():
-        (left, width, bottom), size = places[stage], 9 if text.count("\n") > 1 else 11
+        (left, width, bottom), lines = places[stage], text.split("\n")
+        size = 9 if len(lines) > 2 or max(map(len, lines)) > 8.5 * width else 11
         look = {"fontsize": size, "fontweight": "bold", "linespacing": 1.35} | _MIDDLE
         axes.text(left + width / 2, bottom + 0.5, text, **look)
     finish()
@@ -101,8 +102,7 @@ def _box(axes: Any, place: Any, caption: str, kind: str, color: str | None) -> N
     tint = "#F4F4F4" if color is None else [0.3 * part + 0.7 for part in to_rgb(color)]
     corner, edge = (left + 0.04, bottom + 0.04), color or COLORS["muted"]
     look: Any = {"fc": tint, "ec": edge, "boxstyle": "round,pad=0.04,rounding_size=0.08"}
-    look["linewidth"] = 2.5 if color else 1
-    axes.add_patch(FancyBboxPatch(corner, width - 0.08, 0.92, **look))
+    axes.add_patch(FancyBboxPatch(corner, width - 0.08, 0.92, lw=2.5 if color else 1, **look))
     middle, weight = left + width / 2, "bold" if color else "normal"
     axes.text(middle, bottom + 1.17, caption, ha="center", fontsize=9.5, fontweight=weight)
     axes.text(middle, bottom - 0.25, kind, fontsize=9, color=COLORS["muted"], **_MIDDLE)

@@ -85,7 +85,7 @@ def path(one: Mapping[str, Any], total: int, number: int, lite: LiteModel) -> No
         lite.tensors[last.inputs[1]].scales[0] * some.astype(np.float32),
         [str(weight) for weight in some],
         products=f"{total:,}",
-        rescaled=f"x {one['multiplier']:.7g}",
+        rescaled=f"x {one['multiplier']:.6g}",
         result=f"{number:,}\n(is {number * lite.tensors[last.outputs[0]].scales[0]:.3f})",
         types={"stored": "int8", "sum": "int64", "rescaled": "rounded", "result": "int16"},
         active=("sum", "result"),
