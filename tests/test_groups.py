@@ -111,7 +111,7 @@ def test_weights_far_outside_are_clipped():
     assert groups.quantize([[3e38, -3e38, 0, 1]], params).tolist() == [[7, -8, -3, 7]]
 
 
-# --- NF4's levels ---------------------------------------------------------------------------
+# --- NF4's levels --------------------------------------------------------------------------------
 
 # NF4 in the paper's appendix E, and in bitsandbytes.
 PUBLISHED = [

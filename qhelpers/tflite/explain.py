@@ -92,8 +92,8 @@ def explain(
         except (UnknownStepError, OverflowError):
             words.append(f"  {other:11}   -   refuses the operation")
             continue
-        otherwise = "" if engines[other] == value else "differs: "
-        words.append(f"  {other:9}{engines[other]:6}  {otherwise}{_rule(one)}")
+        mark = "" if engines[other] == value else "differs: "
+        words.append(f"  {other:9}{engines[other]:6}  {mark}{_rule(one)}")
     real = f"{info.scales[0]:.6g} x ({value} - ({info.zero_points[0]}))"
     lines = [
         f"{step.where}, as {engine} computes it",

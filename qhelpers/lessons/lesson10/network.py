@@ -16,9 +16,9 @@ from qhelpers.notebook import progress
 
 Array = NDArray[Any]
 
-_PARTS = {"Dense_0": "embedding", "ApplyActivation_0": "GELU 1", "LayerNorm_0": "norm 1"}
-_PARTS |= {"Dense_1": "dense", "Conv_0": "convolution", "ApplyActivation_1": "GELU 2"}
-_PARTS |= {"LayerNorm_1": "norm 2"}
+_PARTS = {"Dense_0": "embedding", "Conv_0": "convolution", "Dense_1": "dense"}
+_PARTS |= {"ApplyActivation_0": "GELU 1", "ApplyActivation_1": "GELU 2"}
+_PARTS |= {"LayerNorm_0": "norm 1", "LayerNorm_1": "norm 2"}
 
 
 class Tensor(NamedTuple):

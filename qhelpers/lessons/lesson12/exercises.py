@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,6 @@ from qhelpers.arithmetic import block_formats, float_formats
 from qhelpers.data import Floats
 from qhelpers.notebook.exercises import Verdict, choice, exercise, hint, right
 
-elsewhere = float_formats.E4M3FNUZ.decode  # what the other machine makes of the bytes
-
 
 def exponent(block: Floats) -> int:
     """Return the exponent of the power of two that a block shares in MXFP4."""
@@ -19,7 +18,7 @@ def exponent(block: Floats) -> int:
 
 
 @exercise("12.1", expects="callable")
-def shared_exponent(answer: Any) -> Verdict:
+def shared_exponent(answer: Callable[[Floats], Any]) -> Verdict:
     """Check a function that takes a block, float32 [32], and returns a whole number."""
     tops = np.array([8, 7.9, 4, 1, 0.7, 2.0**-40, 6.5, -5, 300], np.float32)
     blocks = [top * np.linspace(1, -0.4, 32, dtype=np.float32) for top in tops]
@@ -42,6 +41,7 @@ def shared_exponent(answer: Any) -> Verdict:
     return hint(f"Wrong where the number of the largest magnitude is {tops[at]:g}: {found[at]:g}.")
 
 
+elsewhere = float_formats.E4M3FNUZ.decode  # what the other machine makes of the bytes
 choice(
     "12.2",
     ["format"],
